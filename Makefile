@@ -1,0 +1,31 @@
+# `make demo` plays a round, `make test` proves the code; both install what they need into .venv first.
+
+PYTHON ?= python3
+# On a machine with a GPU any torch >= 2.6 does; the pin is what the suite was last run with.
+TORCH  ?= torch==2.13.0
+BIN    := .venv/bin
+
+.PHONY: demo test test-slow check setup
+
+demo: setup
+	$(BIN)/golf demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[train,mlx,dev]"
+	@touch $@

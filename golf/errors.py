@@ -1,0 +1,57 @@
+"""Everything Caddie refuses, as one tree.
+
+GolfError                 the message says what happened, the limit, the value and what to do next
+├── RuleBroken            measured, and the answer is no                          exit 1
+│   ├── BudgetRefused     money: reserve floor, rate limit, not enough left
+│   └── FrozenFileChanged a run touched what it is scored with
+└── UnreadableInput       not measured: says nothing about legality               exit 2
+    ├── AmbiguousInput    two candidates and no way to choose: the caller must
+    ├── BadConfig         golf.toml, config.yaml or an argument is not usable
+    ├── MissingPackage    an optional library or program is not installed
+    ├── NotFound          no such workspace, experiment, job or file
+    └── JobFailed         a job ended without the result that was asked of it
+"""
+
+
+class GolfError(Exception):
+    """Base of every expected failure; `exit_code` is what the command line returns."""
+
+    exit_code = 2
+
+
+class RuleBroken(GolfError):
+    """Measured, and over a limit or refused by a rule."""
+
+    exit_code = 1
+
+
+class BudgetRefused(RuleBroken):
+    """The budget does not allow the run that was asked for."""
+
+
+class FrozenFileChanged(RuleBroken):
+    """A file that scores experiments differs from what it was before the run."""
+
+
+class UnreadableInput(GolfError):
+    """The input could not be measured; no number may be concluded from it."""
+
+
+class AmbiguousInput(UnreadableInput):
+    """Several files could be meant; none was chosen silently."""
+
+
+class BadConfig(UnreadableInput):
+    """A configuration or argument is malformed; the message names the key."""
+
+
+class MissingPackage(UnreadableInput):
+    """A library or program is needed here; the message ends in the command that installs it."""
+
+
+class NotFound(UnreadableInput):
+    """There is no such workspace, experiment, job or file."""
+
+
+class JobFailed(UnreadableInput):
+    """A job ended without the result it was started for."""

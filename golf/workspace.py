@@ -1,0 +1,234 @@
+"""Where things live: the folder with `golf.toml`, and the settings in it.
+
+A workspace is found upwards from the current directory, or named by GOLF_WORKSPACE. Every path in
+`golf.toml` is relative to it. Settings are typed; an unknown key is an error that names it, because
+a misspelt limit must not silently become a default.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from golf import rules
+from golf.errors import BadConfig, NotFound
+
+CONFIG_NAME = "golf.toml"
+
+
+class Settings(BaseModel):
+    """Base of the tables in golf.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TierSettings(Settings):
+    """One rung of the ladder: where it runs, what it runs, what it may cost."""
+
+    backend: str = "local"
+    command: list[str] = ["{python}", "-u", "{script}"]
+    """`{python}` is the training interpreter, `{script}` the experiment's script."""
+    env: dict[str, str] = {}
+    time_limit_s: float = Field(default=3600.0, gt=0)
+    """Wall-clock limit for one run over all its seeds; the process group is ended at it."""
+    parallel_seeds: int = Field(default=1, ge=1)
+    gpus: int = Field(default=0, ge=0)
+    hourly_rate_usd: float = Field(default=0.0, ge=0)
+    """Price of 8 GPUs for an hour; 0 makes the tier free."""
+
+
+class BudgetSettings(Settings):
+    """Compute credits in US dollars. Defaults are the ones the published loops ran with."""
+
+    total_usd: float = Field(default=500.0, ge=0)
+    reserve_usd: float = Field(default=50.0, ge=0)
+    hourly_rate_usd: float = Field(default=20.0, ge=0)
+    """Price of 8×H100 for an hour."""
+    gpus: int = Field(default=8, ge=1)
+    run_time_s: float = Field(default=630.0, gt=0)
+    """Worst-case billed seconds of one paid run, boot included: 630 s at $20 is $3.50."""
+    min_interval_s: float = Field(default=3600.0, ge=0)
+
+
+class DataSettings(Settings):
+    """Shards and tokenizer, as the challenge's DATA_PATH and TOKENIZER_PATH."""
+
+    path: str = "data/datasets/fineweb10B_sp1024"
+    tokenizer: str = "data/tokenizers/fineweb_1024_bpe.model"
+
+
+class TrainSettings(Settings):
+    """How training scripts are run."""
+
+    python: str = ""
+    """Interpreter with torch; empty means the one Caddie runs under."""
+
+
+class GateSettings(Settings):
+    """Promotion to paid compute."""
+
+    promotion: float = Field(default=rules.PROMOTION_THRESHOLD, gt=0, lt=1)
+
+
+class GuardSettings(Settings):
+    """Files that score experiments; hashed before and after each run."""
+
+    frozen: list[str] = ["baselines", "eval.py"]
+
+
+class ChallengeSettings(Settings):
+    """A preset, with any limit overridden for a challenge of one's own."""
+
+    preset: str = rules.PARAMETER_GOLF.name
+    artifact_bytes_max: int | None = Field(default=None, gt=0)
+    train_time_s_max: float | None = Field(default=None, gt=0)
+    eval_time_s_max: float | None = Field(default=None, gt=0)
+
+
+DEFAULT_TIERS: dict[str, TierSettings] = {
+    "smoke": TierSettings(env={"ITERATIONS": "20", "VAL_LOSS_EVERY": "0"}, time_limit_s=600),
+    "local": TierSettings(env={"ITERATIONS": "500"}, time_limit_s=7200),
+}
+
+
+class Config(Settings):
+    """golf.toml."""
+
+    challenge: ChallengeSettings = ChallengeSettings()
+    data: DataSettings = DataSettings()
+    train: TrainSettings = TrainSettings()
+    tiers: dict[str, TierSettings] = DEFAULT_TIERS
+    budget: BudgetSettings = BudgetSettings()
+    gate: GateSettings = GateSettings()
+    guard: GuardSettings = GuardSettings()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with golf.toml; the properties are the places in it."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> "Workspace":
+        """The workspace around `start` (default: GOLF_WORKSPACE, else the current directory).
+
+        Raises:
+            NotFound: no golf.toml from there upwards.
+        """
+        named = os.environ.get("GOLF_WORKSPACE")
+        origin = (start or Path(named or ".")).expanduser().resolve()
+        if start is None and named:
+            if not (origin / CONFIG_NAME).is_file():
+                raise NotFound(f"GOLF_WORKSPACE is {named}, and there is no {CONFIG_NAME} in it. Make one: golf init {named}")
+            return cls(origin)
+        for folder in (origin, *origin.parents):
+            if (folder / CONFIG_NAME).is_file():
+                return cls(folder)
+        raise NotFound(f"no {CONFIG_NAME} in {origin} or above it. Make a workspace here: golf init")
+
+    @cached_property
+    def config(self) -> Config:
+        """golf.toml, typed.
+
+        Raises:
+            BadConfig: it is not TOML, or a key is unknown or out of range; the message names the key.
+        """
+        return read_config(self.root / CONFIG_NAME)
+
+    @property
+    def challenge(self) -> rules.Challenge:
+        """The preset in force, with golf.toml's overrides."""
+        table = self.config.challenge
+        preset = rules.PRESETS.get(table.preset)
+        if preset is None:
+            raise BadConfig(f"challenge.preset is {table.preset!r}; known presets: {', '.join(rules.PRESETS)}")
+        overrides = table.model_dump(exclude={"preset"}, exclude_none=True)
+        return rules.Challenge(**{**vars(preset), **overrides})
+
+    def tier(self, name: str) -> TierSettings:
+        """Settings of one tier.
+
+        Raises:
+            BadConfig: golf.toml has no such tier.
+        """
+        try:
+            return self.config.tiers[name]
+        except KeyError:
+            known = ", ".join(sorted(self.config.tiers))
+            raise BadConfig(f"no tier {name!r} in {self.root / CONFIG_NAME}; it has: {known}") from None
+
+    def inside(self, path: str | Path) -> Path:
+        """`path` (relative to the workspace) as an absolute path that stays inside it.
+
+        Raises:
+            BadConfig: it leads out of the workspace, by `..`, absolutely or through a symlink.
+        """
+        full = (self.root / path).resolve()
+        if not full.is_relative_to(self.root.resolve()):
+            raise BadConfig(f"{path} leads out of the workspace {self.root}; give a path inside it")
+        return full
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "results.tsv"
+
+    @property
+    def state(self) -> Path:
+        """`.golf/`: database, jobs, worktrees; ignores itself in git."""
+        folder = self.root / ".golf"
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            (folder / ".gitignore").write_text("*\n")
+        return folder
+
+    @property
+    def database(self) -> Path:
+        return self.state / "golf.db"
+
+    @property
+    def jobs(self) -> Path:
+        return self.state / "jobs"
+
+    @property
+    def worktrees(self) -> Path:
+        return self.state / "worktrees"
+
+    @property
+    def data(self) -> Path:
+        """Folder of shards (DATA_PATH)."""
+        return (self.root / self.config.data.path).resolve()
+
+    @property
+    def tokenizer(self) -> Path:
+        """SentencePiece model (TOKENIZER_PATH)."""
+        return (self.root / self.config.data.tokenizer).resolve()
+
+
+def read_config(path: Path) -> Config:
+    """Parse a golf.toml.
+
+    Raises:
+        BadConfig: not TOML, or a key is unknown or has an unusable value.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadConfig(f"{path} could not be read: {error}") from error
+    try:
+        return Config.model_validate(table)
+    except ValidationError as error:
+        raise BadConfig(f"{path}: {describe(error)}") from error
+
+
+def describe(error: ValidationError) -> str:
+    """A pydantic error as one line per key, without its class names and links."""
+    lines = [f"{'.'.join(str(key) for key in item['loc'])}: {item['msg']}" for item in error.errors()]
+    return "; ".join(lines)

@@ -1,0 +1,133 @@
+"""The `local` back-end: jobs as supervised processes on this machine, free of charge.
+
+`submit` returns at once; the supervisor runs in a session of its own, so that the death of a
+server or terminal neither kills the job nor leaves it unwatched.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from golf.jobs import process, progress, reaper
+from golf.jobs.store import JobStore, Record
+from golf.jobs.supervisor import Spec
+from golf.schema import Job
+from golf.workspace import Workspace
+
+NAME = "local"
+
+
+class LocalJobs:
+    """Jobs of one workspace on this machine."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.store = JobStore(workspace)
+
+    def submit(
+        self,
+        kind: str,
+        subject: str,
+        request: Callable[[Record, Path], list[str]],
+        *,
+        time_limit_s: float,
+        foreground: bool = False,
+    ) -> Job:
+        """Start a job and return it, queued.
+
+        Args:
+            kind: `run` or `evaluate`.
+            subject: The experiment or path it is about.
+            request: Given the new row and the job's folder, writes what the job needs there and
+                returns its command.
+            time_limit_s: Wall-clock limit; the process group is ended at it.
+            foreground: The job ends with the calling process.
+        """
+        record = self.store.add(kind, subject, NAME)
+        folder = self.store.folder(record.id)
+        try:
+            folder.mkdir(parents=True)
+            owner = os.getpid() if foreground else None
+            Spec(
+                workspace=str(self.workspace.root),
+                job_id=record.id,
+                command=request(record, folder),
+                cwd=str(self.workspace.root),
+                time_limit_s=time_limit_s,
+                owner_pid=owner,
+                owner_started=None if owner is None else process.start_time(owner),
+            ).write(folder)
+            environment = {key: value for key, value in os.environ.items() if key != process.JOB_MARK}
+            with open(folder / "supervisor.log", "ab") as log:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "golf.jobs.supervisor", str(folder)],
+                    cwd=self.workspace.root,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except BaseException as error:
+            self.store.ended(record.id, "failed", None, f"could not be started: {error}")
+            raise
+        self.store.hand_over(record.id, child.pid)
+        _children.append(child)
+        return self.get(record.id)
+
+    def get(self, job_id: str) -> Job:
+        """The job as its files show it now.
+
+        Raises:
+            NotFound: no such job.
+        """
+        _collect()
+        record = self.store.get(job_id)
+        if not record.has_ended and not process.is_alive(record.supervisor_pid, record.supervisor_started):
+            reaper.reap(self.workspace)
+            record = self.store.get(record.id)
+        return progress.read_job(self.store, record)
+
+    def recent(self, limit: int = 20) -> list[Job]:
+        """The newest jobs first."""
+        _collect()
+        reaper.reap(self.workspace)
+        return [progress.read_job(self.store, record) for record in self.store.recent(limit)]
+
+    def wait(self, job_id: str, timeout_s: float | None, on_poll: Callable[[Job], None] = lambda job: None) -> Job:
+        """Return when the job has ended, or after `timeout_s` seconds with it still running."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pause = 0.05
+        while True:
+            job = self.get(job_id)
+            on_poll(job)
+            left = None if deadline is None else deadline - time.monotonic()
+            if job.ended_at is not None or (left is not None and left <= 0):
+                return job
+            time.sleep(pause if left is None else min(pause, left))
+            pause = min(pause * 1.5, 0.5)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask the job to stop, then make sure; cancelling an ended job changes nothing.
+
+        Raises:
+            NotFound: no such job.
+        """
+        record = self.store.get(job_id)
+        if not record.has_ended:
+            (self.store.folder(record.id) / "cancel").touch()
+            job = self.wait(record.id, process.GRACE_S * 2 + 5)
+            if job.ended_at is None:  # the supervisor is stuck: end it and whatever it supervises
+                reaper.finish(self.store, self.store.get(record.id), "cancelled", "cancelled by force")
+        return self.get(record.id)
+
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Supervisors started by this process, so that the ended ones do not stay as zombies."""
+
+
+def _collect() -> None:
+    _children[:] = [child for child in _children if child.poll() is None]

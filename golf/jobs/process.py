@@ -1,0 +1,180 @@
+"""One child process: own group, output to a capped file, an end that takes its descendants along.
+
+Used by the supervisor for a job and by the job for each trainer. A process is identified by pid
+*and* start time, because pids are reused. Descendants that leave the group (torchrun's workers
+do) are found by the job's mark in their environment.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+JOB_MARK = "GOLF_JOB"
+"""Environment variable that names the job a process belongs to."""
+
+OUTPUT_CAP_BYTES = 64 * 1024 * 1024
+GRACE_S = 5.0
+"""Between asking (SIGTERM) and making sure (SIGKILL)."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended."""
+
+    exit_code: int
+    """Its own exit code, or minus the signal that ended it."""
+    reason: str | None
+    """Why it was stopped from outside; None when it ended by itself."""
+    peak_memory_bytes: int
+    """Largest resident set among the child and the descendants it waited for."""
+    output_truncated: bool
+
+
+def start_time(pid: int) -> float | None:
+    """When process `pid` started (seconds since the epoch), or None when there is no such process."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+def is_alive(pid: int | None, started: float | None) -> bool:
+    """Whether the very process (pid and start time) still runs; zombies count as ended."""
+    if pid is None or started is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def marked(job_id: str) -> list[psutil.Process]:
+    """Every process whose environment carries the job's mark, this one excepted."""
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(JOB_MARK) == job_id:
+                found.append(process)
+    return found
+
+
+def end(processes: Sequence[psutil.Process], grace_s: float = GRACE_S) -> None:
+    """Ask the processes to end, then make sure."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=grace_s)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=grace_s)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    output: Path,
+    should_stop: Callable[[], str | None],
+    new_group: bool = True,
+    output_cap_bytes: int = OUTPUT_CAP_BYTES,
+    grace_s: float = GRACE_S,
+    on_start: Callable[[int], None] = lambda pid: None,
+) -> Ended:
+    """Run `command` to its end or until `should_stop` gives a reason; polls five times a second.
+
+    The child's stdout and stderr go to `output`, at most `output_cap_bytes` of them; the rest is
+    read and dropped, so that a chatty child neither fills the disk nor blocks. When this function
+    leaves, by return or by exception, the child is gone.
+
+    Raises:
+        OSError: the command could not be started.
+    """
+    with open(output, "ab") as sink:
+        child = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=new_group,
+        )
+        assert child.stdout is not None
+        pump = _Pump(child.stdout.fileno(), sink.fileno(), output_cap_bytes)
+        pump.start()
+        reason = usage = None
+        try:
+            on_start(child.pid)
+            while usage is None and reason is None:
+                usage = _reap(child)
+                reason = should_stop() if usage is None else None
+                if usage is None and reason is None:
+                    time.sleep(0.2)
+        finally:
+            if usage is None:
+                usage = _stop(child, new_group, 0.0 if reason is None else grace_s)
+            pump.join(timeout=2.0)  # a descendant may hold the pipe open; it is not waited for
+            child.stdout.close()
+        return Ended(child.returncode, reason, usage, pump.truncated)
+
+
+class _Pump(threading.Thread):
+    """Copies a pipe to a file up to a cap, and drains the rest."""
+
+    def __init__(self, source: int, sink: int, cap: int) -> None:
+        super().__init__(daemon=True)
+        self.source, self.sink, self.left = source, sink, cap
+        self.truncated = False
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):  # the pipe is closed under us when a descendant kept it
+            while chunk := os.read(self.source, 1 << 16):
+                kept = chunk[: self.left]
+                self.truncated = self.truncated or len(kept) < len(chunk)
+                self.left -= len(kept)
+                while kept:
+                    kept = kept[os.write(self.sink, kept) :]
+
+
+def _reap(child: subprocess.Popen[bytes]) -> int | None:
+    """The child's peak memory in bytes once it has ended, else None."""
+    pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+    if pid == 0:
+        return None
+    child.returncode = os.waitstatus_to_exitcode(status)
+    scale = 1 if os.uname().sysname == "Darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return usage.ru_maxrss * scale
+
+
+def _stop(child: subprocess.Popen[bytes], group: bool, grace_s: float) -> int:
+    """Ask, then make sure; returns the child's peak memory in bytes."""
+
+    def send(number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if group:
+                os.killpg(child.pid, number)
+            else:
+                child.send_signal(number)
+
+    send(signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while (usage := _reap(child)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    send(signal.SIGKILL)  # whatever of the group outlived its leader
+    while usage is None:
+        usage = _reap(child)
+        time.sleep(0.01)
+    return usage

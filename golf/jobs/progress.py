@@ -1,0 +1,147 @@
+"""Both ends of the passive protocol: a job writes small files, whoever watches reads them.
+
+The job keeps `status.json` (its phase, and where the trainers' metrics and logs are) in its folder;
+a trainer appends JSON lines to the file GOLF_METRICS names, whose age is the heartbeat, and stops
+when the file GOLF_STOP names appears. Nobody ever signals, attaches to or queries a running
+trainer to learn how it is doing.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from golf import durable
+from golf.jobs.store import JobStore, Record
+from golf.schema import Job
+
+METRICS = "GOLF_METRICS"
+STOP = "GOLF_STOP"
+_TAIL_BYTES = 16 * 1024
+
+
+class Status:
+    """The job's end: what it is doing, written for whoever watches."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def phase(self, name: str, metrics: Sequence[Path] = (), logs: Sequence[Path] = ()) -> None:
+        """Enter a phase; `metrics` and `logs` are the files its trainers write."""
+        durable.replace_json(
+            self.folder / "status.json",
+            {"phase": name, "metrics": [str(path) for path in metrics], "logs": [str(path) for path in logs]},
+        )
+
+    def outcome(self, message: str, result: Any = None) -> None:
+        """The result in one line and, as a JSON value, in full."""
+        durable.replace_json(self.folder / "outcome.json", {"message": message, "result": result})
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """What the job said of its result; empty when it never came to that."""
+    return _read_json(folder / "outcome.json")
+
+
+def read_job(store: JobStore, record: Record) -> Job:
+    """The job as its files show it now; never touches its processes."""
+    folder = store.folder(record.id)
+    status = _read_json(folder / "status.json")
+    metrics = [Path(path) for path in status.get("metrics", [])]
+    newest = [point for path in metrics if (point := last_metrics(path))]
+    if not newest:
+        newest = [point for path in status.get("logs", []) if (point := _last_logged(Path(path)))]
+    slowest = min(newest, key=lambda point: point.get("step", 0), default={})
+    ages = [age for path in metrics if (age := _age_s(path)) is not None]
+    return Job(
+        id=record.id,
+        kind="run" if record.kind == "run" else "evaluate",
+        subject=record.subject,
+        backend=record.backend,
+        state=record.state,
+        created_at=datetime.fromisoformat(record.created_at),
+        started_at=_when(record.started_at),
+        ended_at=_when(record.ended_at),
+        phase=None if record.has_ended else status.get("phase"),
+        step=_whole(slowest.get("step")),
+        iterations=_whole(slowest.get("iterations")),
+        metrics={key: float(value) for key, value in slowest.items() if key not in ("step", "iterations")},
+        heartbeat_age_s=None if record.has_ended or not ages else round(min(ages), 1),
+        exit_code=record.exit_code,
+        result=outcome(folder).get("result") if record.state == "done" else None,
+        message=record.message,
+        folder=str(folder),
+    )
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Every complete line of a metrics file, numbers only; a torn last line is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [point for line in lines if (point := _point(line))]
+
+
+def last_metrics(path: Path) -> dict[str, float]:
+    """The newest line of a metrics file, reading only its tail; empty when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return {}
+    merged: dict[str, float] = {}
+    for line in lines:  # later lines win; val_bpb stays visible between validations
+        merged.update(_point(line))
+    return merged
+
+
+def _point(line: str) -> dict[str, float]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {
+        str(key): float(number)
+        for key, number in value.items()
+        if isinstance(number, int | float) and not isinstance(number, bool)
+    }
+
+
+def _last_logged(path: Path) -> dict[str, float]:
+    """The newest step line of a log, for trainers that do not know the protocol."""
+    from golf.measure.logs import last_point
+
+    try:
+        point = last_point(path)
+    except OSError:
+        return {}
+    return {} if point is None else {key: float(value) for key, value in point.model_dump(exclude_none=True).items()}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _age_s(path: Path) -> float | None:
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return None
+
+
+def _when(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

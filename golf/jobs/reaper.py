@@ -1,0 +1,42 @@
+"""Finishes what a `kill -9` interrupted: jobs whose supervisor is gone, and their processes.
+
+Runs at the start of every command and of the server. Ownership is by the job's mark in the
+environment and by pid with start time; nothing else is ever touched.
+"""
+
+import contextlib
+
+import psutil
+
+from golf.jobs import process, progress
+from golf.jobs.store import JobStore, Record
+from golf.schema import JobState
+from golf.workspace import Workspace
+
+
+def reap(workspace: Workspace) -> list[Record]:
+    """Close every job that nobody answers for any more; returns those lost now."""
+    if not (workspace.root / ".golf" / "golf.db").exists():
+        return []
+    store = JobStore(workspace)
+    closed = []
+    for record in store.recent(1000, ("queued", "running")):
+        if process.is_alive(record.supervisor_pid, record.supervisor_started):
+            continue
+        said = progress.outcome(store.folder(record.id))
+        if said.get("result") is not None:  # killed between the result and the last word
+            finish(store, record, "done", said["message"])
+        elif finish(store, record, "lost", "its supervisor was killed; what it left running was ended"):
+            closed.append(store.get(record.id))
+    return closed
+
+
+def finish(store: JobStore, record: Record, state: JobState, message: str) -> bool:
+    """End the supervisor (if it lives) and everything that carries the job's mark, then close the job."""
+    victims = process.marked(record.id)
+    pid = record.supervisor_pid
+    if pid is not None and process.is_alive(pid, record.supervisor_started):
+        with contextlib.suppress(psutil.Error):
+            victims.append(psutil.Process(pid))
+    process.end(victims)
+    return store.ended(record.id, state, None, message)

@@ -5,7 +5,7 @@
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
@@ -56,7 +56,10 @@ class Artifact(Noun):
     accounting: Literal["shipped", "packed", "logged"]
     """shipped: bytes of the files as they lie; packed: code as its lzma-packed size; logged: what the log says."""
     totals: dict[str, int]
-    """artifact_bytes under each accounting convention that could be computed."""
+    """artifact_bytes under each accounting convention that could be computed.
+
+    `with_tokenizer` adds a tokenizer beside the artifact to the convention named in `accounting`.
+    """
     parts: list[Part]
     savings: list[CodecSize] = []
     notes: list[str] = []
@@ -167,6 +170,21 @@ class Experiment(Noun):
     created_at: datetime | None = None
 
 
+class Plan(Noun):
+    """What a run would do: a dry run's answer."""
+
+    experiment: str
+    tier: Tier
+    command: list[str]
+    seeds: list[int]
+    parallel_seeds: int
+    settings: dict[str, str]
+    time_limit_s: float
+    cost_usd: float
+    baseline: str | None
+    """The running local baseline it will be compared with."""
+
+
 class SeedResult(Noun):
     """One seed's run: what the trainer logged, and what Caddie measured afterwards."""
 
@@ -272,6 +290,18 @@ class Row(Noun):
     description: str
 
 
+class History(Noun):
+    """The ledger, filtered: the newest rows, the best one and where the rest is."""
+
+    total: int
+    """Rows that pass the filter."""
+    best: Row | None
+    """Lowest val_bpb among kept rows that pass the filter."""
+    rows: list[Row]
+    """At most as many as were asked for."""
+    path: str
+
+
 # --- money -------------------------------------------------------------------------------------
 
 
@@ -322,6 +352,8 @@ class Job(Noun):
     heartbeat_age_s: float | None = None
     cost_usd: float = 0.0
     exit_code: int | None = None
+    result: dict[str, Any] | None = None
+    """What it was started for, once it is there: an Evaluation's fields, or a run's score and status."""
     message: str = ""
     """Why it ended as it did, or the result in one line."""
     folder: str

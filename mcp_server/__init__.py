@@ -1,0 +1,1 @@
+"""The MCP door: tools over `golf`, one call each."""

@@ -1,0 +1,1 @@
+"""Playing: experiments, their runs, the ledger, the gate and the budget."""

@@ -1,0 +1,49 @@
+"""The `golf` command: parse, call the library, show, exit code. Nothing is decided here.
+
+Results go to stdout, everything else to stderr. Exit 0 fine, 1 a rule is broken or the answer is
+no, 2 the input could not be used, 130 interrupted. Each file of this package is one group of verbs.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from golf.cli import course, demo, jobs, measure, play, setup
+from golf.errors import GolfError
+
+GROUPS = (setup, demo, play, measure, jobs, course)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    if arguments.workspace:
+        os.environ["GOLF_WORKSPACE"] = arguments.workspace
+    try:
+        return arguments.act(arguments)
+    except GolfError as error:
+        print(f"golf {arguments.verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"golf {arguments.verb}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `golf history | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; cheap, because verbs import what they need when they act."""
+    parser = argparse.ArgumentParser(
+        prog="golf",
+        description="Caddie: honest, affordable research under hard limits.",
+        epilog="start here:  golf demo        then:  golf init, golf new, golf run, golf history",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"caddie {version('caddie')}")
+    verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
+    for group in GROUPS:
+        group.register(verbs)
+    return parser

@@ -1,0 +1,87 @@
+"""`golf jobs`, `golf job`, `golf wait`, `golf cancel`, `golf reap`."""
+
+import argparse
+import sys
+
+from golf.cli import verb
+from golf.jobs.local import LocalJobs
+from golf.schema import Job
+
+
+def register(verbs: verb.Verbs) -> None:
+    """Declare the verbs about long work."""
+    many = verb.add(verbs, "jobs", jobs, "list the newest jobs", "golf jobs --json")
+    many.add_argument("-n", "--limit", type=int, default=20, help="how many (default: 20)")
+    one = verb.add(verbs, "job", job, "show one job: state, progress, last metrics", "golf job 3f2a1c")
+    wait_for = verb.add(verbs, "wait", wait, "wait for a job's end", "golf wait 3f2a1c --timeout 600")
+    wait_for.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds (default: until it ends)")
+    stop = verb.add(verbs, "cancel", cancel, "ask a job to stop, then make sure", "golf cancel 3f2a1c")
+    for parser in (one, wait_for, stop):
+        parser.add_argument("id", help="the job's id, or an unambiguous beginning or ending of it")
+    verb.add(verbs, "reap", reap, "end what killed commands left running, and say what it was", "golf reap")
+
+
+def jobs(arguments: argparse.Namespace) -> int:
+    """The newest first."""
+    from golf.report import render
+
+    render.show(LocalJobs(verb.opened()).recent(arguments.limit), json=arguments.json)
+    return 0
+
+
+def job(arguments: argparse.Namespace) -> int:
+    """Reads files only; the running trainer is not touched."""
+    from golf.report import render
+
+    render.show(LocalJobs(verb.opened()).get(arguments.id), json=arguments.json)
+    return 0
+
+
+def wait(arguments: argparse.Namespace) -> int:
+    """Exit 0 when it ended well, 1 when it did not, 2 when it still runs."""
+    from golf.report import render
+
+    workspace = verb.opened()
+    local = LocalJobs(workspace)
+    ended = follow(local, local.get(arguments.id), f"job {arguments.id}", arguments.timeout)
+    render.show(ended, json=arguments.json)
+    if ended.ended_at is None:
+        print(f"golf wait: still {ended.state} after {arguments.timeout:g} s", file=sys.stderr)
+        return 2
+    return 0 if ended.state == "done" else 1
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    """Cancelling an ended job changes nothing."""
+    from golf.report import render
+
+    render.show(LocalJobs(verb.opened()).cancel(arguments.id), json=arguments.json)
+    return 0
+
+
+def reap(arguments: argparse.Namespace) -> int:
+    """Every command reaps at its start; this one says what it found."""
+    from golf.jobs import reaper
+    from golf.jobs.progress import read_job
+    from golf.jobs.store import JobStore
+    from golf.report import render
+    from golf.workspace import Workspace
+
+    workspace = Workspace.find()
+    lost = reaper.reap(workspace)
+    verb.opened()
+    render.show([read_job(JobStore(workspace), record) for record in lost], json=arguments.json)
+    return 0
+
+
+def follow(local: LocalJobs, job: Job, title: str, timeout_s: float | None = None) -> Job:
+    """Wait with a progress bar (plain lines in a pipe); a KeyboardInterrupt cancels a foreground job."""
+    from golf.report import render
+
+    with render.progress(title) as bar:
+
+        def poll(now: Job) -> None:
+            shown = " ".join(f"{key}={value:.4g}" for key, value in now.metrics.items() if key != "wall_s")
+            bar.update(now.phase or now.state, now.step or 0, now.iterations, shown)
+
+        return local.wait(job.id, timeout_s, poll)

@@ -1,0 +1,119 @@
+"""`golf measure-artifact`, `golf evaluate-bpb`, `golf read-log`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from golf.cli import verb
+
+
+def register(verbs: verb.Verbs) -> None:
+    """Declare the measuring verbs."""
+    weigh = verb.add(
+        verbs,
+        "measure-artifact",
+        measure_artifact,
+        "count the bytes a submission weighs under the rules, and the room left",
+        "golf measure-artifact experiments/2026-11-21_baseline",
+    )
+    weigh.add_argument("path", help="experiment, submission folder, weights or script")
+    weigh.add_argument("--script", help="the training script, when it is not train_gpt.py")
+    weigh.add_argument("--weights", help="the weights file, when there are several")
+    weigh.add_argument("--helper", action="append", default=[], help="another code file that counts; repeatable")
+    weigh.add_argument("--tokenizer", help="a custom tokenizer file, reported apart")
+    weigh.add_argument("--accounting", choices=("shipped", "packed", "logged"), help="convention for code bytes")
+    weigh.add_argument("--code-only", action="store_true", help="there are no weights yet")
+    weigh.add_argument("--savings", action="store_true", help="try better codecs (up to a minute for 16 MB)")
+    weigh.add_argument("--seed", type=int, help="of an experiment: this seed's artifact (default: the largest)")
+
+    score = verb.add(
+        verbs,
+        "evaluate-bpb",
+        evaluate_bpb,
+        "score a checkpoint or artifact in bits per byte on the validation split",
+        "golf evaluate-bpb experiments/2026-11-21_baseline --stride 64",
+    )
+    score.add_argument("path", help="experiment, artifact folder or checkpoint")
+    score.add_argument("--script", help="training script that defines the model (default: beside the checkpoint)")
+    score.add_argument("--data", help="folder of shards (default: golf.toml)")
+    score.add_argument("--tokenizer", help="SentencePiece model (default: golf.toml)")
+    score.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="model settings; repeatable")
+    score.add_argument("--seq-len", type=int, help="window length in tokens (default: TRAIN_SEQ_LEN)")
+    score.add_argument("--stride", type=int, help="sliding window: tokens scored per window")
+    score.add_argument("--tokens", type=int, help="score only this many tokens, and say so")
+    score.add_argument("--dtype", choices=("float32", "float64", "bfloat16"), default="float32")
+    score.add_argument("--detach", action="store_true", help="return the job instead of waiting for it")
+
+    read = verb.add(
+        verbs,
+        "read-log",
+        read_log,
+        "a training log as numbers, in any of the challenge's dialects",
+        "golf read-log experiments/2026-11-21_baseline/logs/train_seed1337.log --json",
+    )
+    read.add_argument("path", type=Path)
+
+
+def measure_artifact(arguments: argparse.Namespace) -> int:
+    """Exit 0 within the limit, 1 over it, 2 not measurable."""
+    from golf.measure import artifact
+    from golf.play import targets
+    from golf.report import render
+
+    path, challenge = targets.artifact(arguments.path, arguments.seed)
+    measured = artifact.measure_artifact(
+        path,
+        challenge=challenge,
+        script=arguments.script,
+        weights=arguments.weights,
+        helpers=arguments.helper,
+        tokenizer=arguments.tokenizer,
+        accounting=arguments.accounting,
+        code_only=arguments.code_only,
+        savings=arguments.savings,
+    )
+    render.show(measured, json=arguments.json)
+    return 0 if measured.status == "OK" else 1
+
+
+def evaluate_bpb(arguments: argparse.Namespace) -> int:
+    """Scores in a job; Ctrl-C ends it."""
+    from golf.cli import jobs
+    from golf.jobs import progress
+    from golf.jobs.local import LocalJobs
+    from golf.play import start
+    from golf.report import render
+    from golf.schema import Evaluation
+
+    workspace = verb.opened()
+    job = start.start_evaluation(
+        workspace,
+        arguments.path,
+        script=arguments.script,
+        data=arguments.data,
+        tokenizer=arguments.tokenizer,
+        env=verb.settings(arguments.env),
+        seq_len=arguments.seq_len,
+        stride=arguments.stride,
+        max_tokens=arguments.tokens,
+        dtype=arguments.dtype,
+        foreground=not arguments.detach,
+    )
+    if arguments.detach:
+        render.show(job, json=arguments.json)
+        return 0
+    ended = jobs.follow(LocalJobs(workspace), job, f"evaluating {arguments.path}")
+    if ended.state != "done":
+        print(f"golf evaluate-bpb: {ended.message}. Output: {ended.folder}", file=sys.stderr)
+        return 2
+    render.show(Evaluation.model_validate(progress.outcome(Path(ended.folder))["result"]), json=arguments.json)
+    return 0
+
+
+def read_log(arguments: argparse.Namespace) -> int:
+    """Numbers, or the reason there is none."""
+    from golf.measure import logs
+    from golf.report import render
+
+    render.show(logs.read_log(arguments.path), json=arguments.json)
+    return 0

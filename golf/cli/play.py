@@ -1,0 +1,186 @@
+"""`golf new`, `golf run`, `golf history`, `golf check-promotion`, `golf check-budget`, `golf report`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from golf.cli import verb
+from golf.workspace import Workspace
+
+
+def register(verbs: verb.Verbs) -> None:
+    """Declare the verbs of a round."""
+    fresh = verb.add(
+        verbs,
+        "new",
+        new,
+        "write down an experiment: hypothesis, expected outcome, rollback criteria, script",
+        "golf new wider --script train_gpt.py --hypothesis 'MLP 3x gains 1 %' --env MLP_MULT=3 --parent baseline",
+    )
+    fresh.add_argument("name", help="a slug; the date is put before it")
+    _claim(fresh)
+
+    play = verb.add(
+        verbs,
+        "run",
+        run,
+        "play an experiment on its local tier: worktree, train, quantise, evaluate, decide, record",
+        "golf run wider",
+    )
+    play.add_argument("name", help="an experiment, or the slug of a new one (then with --hypothesis and --script)")
+    _claim(play)
+    play.add_argument("--again", action="store_true", help="repeat a played experiment; the earlier run is kept")
+    play.add_argument("--detach", action="store_true", help="return the job instead of waiting for it")
+    play.add_argument("--dry-run", action="store_true", help="show what would be run, and run nothing")
+
+    past = verb.add(
+        verbs,
+        "history",
+        history,
+        "the ledger: what was tried, what it scored, what was kept",
+        "golf history --best -n 5",
+    )
+    past.add_argument("-n", "--limit", type=int, default=20, help="rows to show (default: 20)")
+    past.add_argument("--tier", help="only this tier")
+    past.add_argument("--status", choices=("keep", "discard", "crash"), help="only this status")
+    past.add_argument("--best", action="store_true", help="best first instead of newest last")
+
+    gates = verb.add(
+        verbs,
+        "check-promotion",
+        check_promotion,
+        "the gates between an experiment and paid compute, one by one",
+        "golf check-promotion bigram-prior",
+    )
+    gates.add_argument("name", help="a played experiment")
+
+    money = verb.add(
+        verbs,
+        "check-budget",
+        check_budget,
+        "credits spent, reserved and left, and the next allowed run",
+        "golf check-budget",
+    )
+    money.add_argument("--cost", type=float, metavar="USD", help="worst-case cost of the run in question")
+
+    page = verb.add(
+        verbs, "report", report, "write an experiment's report.md and picture again", "golf report baseline"
+    )
+    page.add_argument("name", help="a played experiment")
+
+
+def _claim(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hypothesis", help="what you expect, and why; required for a new experiment")
+    parser.add_argument("--expected", default="", help="expected outcome, in numbers")
+    parser.add_argument("--rollback", default="", help="when to give the idea up")
+    parser.add_argument("--script", type=Path, help="training script; it is copied into the experiment")
+    parser.add_argument("--parent", help="the experiment this one changes")
+    parser.add_argument("--tier", default="local", help="rung of the ladder in golf.toml (default: local)")
+    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
+    parser.add_argument("--seeds", default="1337", help="comma-separated (default: 1337); two or more measure noise")
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Nothing runs; the claim is on disk first."""
+    from golf.play import experiments
+    from golf.report import render
+
+    folder = _create(Workspace.find(), arguments)
+    render.show(experiments.load(folder), json=arguments.json)
+    print(f"wrote {folder}. Play it: golf run {folder.name}", file=sys.stderr)
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit 0 when scored and within the limit, 1 when over it, 2 when there is no score."""
+    from golf.cli import jobs
+    from golf.jobs.local import LocalJobs
+    from golf.play import experiments, record, start
+    from golf.report import render
+
+    workspace = verb.opened()
+    if arguments.hypothesis is not None and not experiments.exists(workspace, arguments.name):
+        _create(workspace, arguments)
+    folder = experiments.find(workspace, arguments.name)
+    if arguments.dry_run:
+        render.show(start.plan_run(workspace, folder.name), json=arguments.json)
+        return 0
+    job = start.start_run(workspace, folder.name, again=arguments.again, foreground=not arguments.detach)
+    if arguments.detach:
+        render.show(job, json=arguments.json)
+        return 0
+    ended = jobs.follow(LocalJobs(workspace), job, folder.name)
+    record.recover(workspace)
+    if ended.state != "done":
+        print(f"golf run: {ended.message}", file=sys.stderr)
+        return 2
+    result = experiments.read_result(folder)
+    assert result is not None  # a done run wrote it
+    render.show(result, json=arguments.json)
+    return 0 if (result.headroom_bytes or 0) >= 0 else 1
+
+
+def history(arguments: argparse.Namespace) -> int:
+    """The newest last, as in the file."""
+    from golf.play import history as ledger_history
+    from golf.report import render
+
+    workspace = verb.opened()
+    found = ledger_history.history(
+        workspace, limit=arguments.limit, tier=arguments.tier, status=arguments.status, best_first=arguments.best
+    )
+    render.show(found, json=arguments.json)
+    return 0
+
+
+def check_promotion(arguments: argparse.Namespace) -> int:
+    """Exit 0 when every gate passes, 1 when one does not."""
+    from golf.play import promotion
+    from golf.report import render
+
+    checked = promotion.check_promotion(verb.opened(), arguments.name)
+    render.show(checked, json=arguments.json)
+    return 0 if checked.promoted else 1
+
+
+def check_budget(arguments: argparse.Namespace) -> int:
+    """Exit 0 when a paid run may start now, 1 when not."""
+    from golf.play.budget import BudgetBook
+    from golf.report import render
+
+    workspace = verb.opened()
+    budget = BudgetBook(workspace.database, workspace.config.budget).state(arguments.cost)
+    render.show(budget, json=arguments.json)
+    return 0 if budget.allowed else 1
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """From what is on disk; nothing is measured again."""
+    from golf.play import experiments
+    from golf.report import evidence
+
+    workspace = verb.opened()
+    print(evidence.write_report(workspace, experiments.find(workspace, arguments.name)))
+    return 0
+
+
+def _create(workspace: Workspace, arguments: argparse.Namespace) -> Path:
+    from golf.errors import BadConfig
+    from golf.play import experiments
+
+    try:
+        seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    except ValueError:
+        raise BadConfig(f"--seeds takes whole numbers with commas between (got {arguments.seeds!r})") from None
+    return experiments.claim(
+        workspace,
+        arguments.name,
+        hypothesis=arguments.hypothesis,
+        expected_outcome=arguments.expected,
+        rollback_criteria=arguments.rollback,
+        script=arguments.script,
+        parent=arguments.parent,
+        tier=arguments.tier,
+        env=verb.settings(arguments.env),
+        seeds=seeds,
+    )

@@ -1,0 +1,58 @@
+"""How a verb is declared: its help ends in an example, and `--json` and `--workspace` are everywhere."""
+
+import argparse
+from collections.abc import Callable
+from typing import TypeAlias
+
+from golf.workspace import Workspace
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(
+    verbs: Verbs,
+    name: str,
+    act: Callable[[argparse.Namespace], int],
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """A verb's parser, with the common options."""
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(act=act)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, exactly as the tool returns it")
+    parser.add_argument(
+        "-w", "--workspace", metavar="DIR", help="folder with golf.toml (default: found upwards from here)"
+    )
+    return parser
+
+
+def settings(pairs: list[str]) -> dict[str, str]:
+    """`KEY=VALUE` arguments as a dictionary.
+
+    Raises:
+        BadConfig: one of them has no `=` or no key.
+    """
+    from golf.errors import BadConfig
+
+    found = {}
+    for pair in pairs:
+        key, mark, value = pair.partition("=")
+        if not mark or not key:
+            raise BadConfig(f"--env takes KEY=VALUE (got {pair!r}), e.g. --env NUM_LAYERS=4")
+        found[key] = value
+    return found
+
+
+def opened() -> Workspace:
+    """The workspace, after finishing whatever a killed process left behind in it."""
+    from golf.play import record
+
+    workspace = Workspace.find()
+    record.recover(workspace)
+    return workspace

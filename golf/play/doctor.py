@@ -1,0 +1,129 @@
+"""`golf doctor`: what this machine has, what is missing, and the line that fixes it.
+
+Never asks a GPU anything while a job is running here: then it says so instead.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from golf.errors import GolfError, NotFound
+from golf.jobs.store import JobStore
+from golf.measure import shards
+from golf.schema import Noun
+from golf.workspace import Workspace
+
+PROBE = """
+import json, torch
+cuda = torch.cuda.is_available()
+mps = getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available()
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else []
+print(json.dumps({"torch": torch.__version__, "device": "cuda" if cuda else "mps" if mps else "cpu", "names": names}))
+"""
+
+
+class Check(Noun):
+    """One thing looked at."""
+
+    name: str
+    verdict: Literal["ok", "missing", "optional"]
+    """`optional`: not there, and a round can be played without it."""
+    found: str
+    fix: str = ""
+    """The line that mends it."""
+
+
+class Diagnosis(Noun):
+    """Everything looked at."""
+
+    ready: bool
+    """A round can be played here."""
+    checks: list[Check]
+
+
+def examine() -> Diagnosis:
+    """Look at interpreter, libraries, device, workspace and data."""
+    workspace = None
+    checks = [_python(), _program("git", "install git: every run is played in a git worktree")]
+    try:
+        workspace = Workspace.find()
+        workspace.challenge  # noqa: B018 # reads golf.toml, which may be malformed
+        checks.append(Check(name="workspace", verdict="ok", found=str(workspace.root)))
+    except NotFound as error:
+        checks.append(Check(name="workspace", verdict="optional", found=str(error), fix="golf init"))
+    except GolfError as error:
+        checks.append(Check(name="workspace", verdict="missing", found=str(error), fix="mend golf.toml"))
+        workspace = None
+    checks += [
+        _package(name) for name in ("mcp", "pydantic", "numpy", "zstandard", "brotli", "huggingface_hub", "trackio")
+    ]
+    checks.append(_package("sentencepiece", "pip install 'caddie[train]'"))
+    checks.append(_training(workspace))
+    checks.append(_package("mlx", "pip install 'caddie[mlx]'  (the MLX tier)", optional=True))
+    checks.append(_program("codex", "npm install -g @openai/codex", optional=True))
+    if workspace is not None:
+        checks.append(_course(workspace))
+    return Diagnosis(ready=all(check.verdict != "missing" for check in checks), checks=checks)
+
+
+def _python() -> Check:
+    enough = sys.version_info >= (3, 11)
+    return Check(
+        name="python",
+        verdict="ok" if enough else "missing",
+        found=f"{sys.version.split()[0]} at {sys.executable}",
+        fix="" if enough else "install Python 3.11 or newer",
+    )
+
+
+def _package(name: str, fix: str = "pip install caddie", optional: bool = False) -> Check:
+    try:
+        return Check(name=name, verdict="ok", found=version(name))
+    except PackageNotFoundError:
+        return Check(name=name, verdict="optional" if optional else "missing", found="not installed", fix=fix)
+
+
+def _program(name: str, fix: str, optional: bool = False) -> Check:
+    place = shutil.which(name)
+    if place:
+        return Check(name=name, verdict="ok", found=place)
+    return Check(name=name, verdict="optional" if optional else "missing", found="not on PATH", fix=fix)
+
+
+def _training(workspace: Workspace | None) -> Check:
+    """torch and its device, asked in the training interpreter."""
+    python = (workspace.config.train.python if workspace else "") or sys.executable
+    if workspace is not None and JobStore(workspace).recent(1, ("running",)):
+        return Check(name="torch", verdict="ok", found="not asked: a job is running, and its device is left alone")
+    try:
+        done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, timeout=120, check=False)
+        found = json.loads(done.stdout)
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return Check(
+            name="torch",
+            verdict="missing",
+            found=f"{python} has no working torch",
+            fix="pip install 'caddie[train]', or set train.python in golf.toml to an interpreter that has it",
+        )
+    names = f" ({', '.join(found['names'])})" if found["names"] else ""
+    return Check(name="torch", verdict="ok", found=f"{found['torch']} on {found['device']}{names}")
+
+
+def _course(workspace: Workspace) -> Check:
+    try:
+        counts = {
+            split: sum(shards.read_header(path).num_tokens for path in shards.find_shards(workspace.data, split))
+            for split in ("train", "val")
+        }
+    except GolfError as error:
+        return Check(name="data", verdict="missing", found=str(error), fix="golf data pydocs, or golf data fineweb")
+    if not workspace.tokenizer.is_file():
+        return Check(
+            name="data", verdict="missing", found=f"no tokenizer at {workspace.tokenizer}", fix="golf data fineweb"
+        )
+    return Check(
+        name="data", verdict="ok", found=f"{counts['train']:,} training and {counts['val']:,} validation tokens"
+    )

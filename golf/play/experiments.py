@@ -1,0 +1,223 @@
+"""The folders under `experiments/`: one claim each, written down before it is tried.
+
+`<date>_<slug>/` holds config.yaml (the claim), the script, and after the run logs, artifact,
+result.json and report.md. A name is the folder's, or its slug alone when only one folder has it.
+"""
+
+import os
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from golf import durable
+from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
+from golf.schema import Experiment, Result
+from golf.workspace import Workspace, describe
+
+CONFIG = "config.yaml"
+RESULT = "result.json"
+
+
+def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path | None = None) -> Path:
+    """Make the folder with config.yaml and a copy of `script` (default: the parent's); returns it.
+
+    Raises:
+        BadConfig: the slug is not a plain name, the tier is unknown, or there is neither script nor parent.
+        NotFound: the script or the parent does not exist.
+        AmbiguousInput: the experiment exists already.
+    """
+    parent = None if experiment.parent is None else find(workspace, experiment.parent)
+    if script is None:
+        if parent is None:
+            raise BadConfig("a new experiment needs its training script: name one, or a parent whose script it takes")
+        script = parent / load(parent).script
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,79}", slug):
+        raise BadConfig(f"{slug!r} is not an experiment name: use a-z, 0-9, '-', '_' and '.', at most 80 characters")
+    workspace.tier(experiment.tier)
+    if not script.is_file():
+        raise NotFound(f"no training script at {script}. Name one: --script PATH")
+    dated = slug if re.match(r"\d{4}-\d\d-\d\d_", slug) else f"{datetime.now().astimezone():%Y-%m-%d}_{slug}"
+    folder = workspace.experiments / dated
+    if folder.exists():
+        raise AmbiguousInput(f"{folder} exists already; choose another name, or play it: golf run {dated}")
+    stamped = experiment.model_copy(
+        update={"created_at": datetime.now(UTC), "script": script.name, "parent": parent and parent.name}
+    )
+    folder.mkdir(parents=True)
+    shutil.copyfile(script, folder / script.name)
+    durable.replace(folder / CONFIG, dump(stamped))
+    return folder
+
+
+def claim(
+    workspace: Workspace,
+    name: str,
+    *,
+    hypothesis: str | None,
+    expected_outcome: str = "",
+    rollback_criteria: str = "",
+    script: Path | None = None,
+    parent: str | None = None,
+    tier: str = "local",
+    env: dict[str, str] | None = None,
+    seeds: list[int] | None = None,
+) -> Path:
+    """A new experiment from a stated hypothesis; returns its folder.
+
+    Raises:
+        BadConfig: there is no hypothesis, or a value is out of range; else as `create`.
+    """
+    if hypothesis is None or not hypothesis.strip():
+        raise BadConfig(f"{name} is a new experiment and needs its hypothesis first: what you expect, and why")
+    try:
+        experiment = Experiment(
+            hypothesis=hypothesis.strip(),
+            expected_outcome=expected_outcome,
+            rollback_criteria=rollback_criteria,
+            parent=parent,
+            tier=tier,
+            env=env or {},
+            seeds=seeds or [1337],
+        )
+    except ValidationError as error:
+        raise BadConfig(f"{name}: {describe(error)}") from error
+    return create(workspace, name, experiment, script)
+
+
+def dump(experiment: Experiment) -> str:
+    """config.yaml's text."""
+    import yaml
+
+    return yaml.safe_dump(
+        experiment.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=110
+    )
+
+
+def find(workspace: Workspace, name: str) -> Path:
+    """The folder of an experiment, by folder name, slug or path.
+
+    Raises:
+        NotFound: there is none.
+        AmbiguousInput: several dates have this slug.
+    """
+    base = workspace.experiments
+    given = Path(name)
+    for candidate in (base / name, workspace.root / name, given):
+        if (candidate / CONFIG).is_file() and candidate.resolve().is_relative_to(base.resolve()):
+            return base / candidate.resolve().relative_to(base.resolve())
+    matches = sorted(path for path in base.glob(f"????-??-??_{_literal(name)}") if (path / CONFIG).is_file())
+    if len(matches) > 1:
+        names = ", ".join(path.name for path in matches)
+        raise AmbiguousInput(f"several experiments are called {name}: {names}. Give the whole name.")
+    if not matches:
+        raise NotFound(f"no experiment {name!r} in {base}. See what there is: golf history")
+    return matches[0]
+
+
+def exists(workspace: Workspace, name: str) -> bool:
+    """Whether `find` finds it.
+
+    Raises:
+        AmbiguousInput: several dates have this slug.
+    """
+    try:
+        find(workspace, name)
+    except NotFound:
+        return False
+    return True
+
+
+def load(folder: Path) -> Experiment:
+    """config.yaml, typed.
+
+    Raises:
+        BadConfig: it is missing, not YAML, or a field is missing, unknown or out of range.
+    """
+    import yaml
+
+    path = folder / CONFIG
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadConfig(f"{path} is missing: an experiment states its hypothesis before it runs") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadConfig(f"{path} could not be read: {error}") from error
+    try:
+        return Experiment.model_validate(value)
+    except ValidationError as error:
+        raise BadConfig(f"{path}: {describe(error)}") from error
+
+
+def read_result(folder: Path) -> Result | None:
+    """result.json, or None when the experiment has not been played to an end.
+
+    Raises:
+        UnreadableInput: the file is there and is not a result.
+    """
+    path = folder / RESULT
+    try:
+        return Result.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise UnreadableInput(f"{path} is not a readable result: {error}") from error
+
+
+def artifact_folder(folder: Path, seed: int | None = None) -> Path:
+    """Where a played experiment's artifact lies: of `seed`, or of the seed with the largest artifact.
+
+    The largest, because the size limit applies to every seed.
+
+    Raises:
+        NotFound: the experiment has not produced an artifact (for this seed).
+    """
+    result = read_result(folder)
+    sizes = {} if result is None else {entry.seed: entry.artifact_bytes for entry in result.seeds}
+    if seed is None and sizes:
+        seed = max(sizes, key=lambda key: sizes[key])
+    place = folder / "artifact" / f"seed{seed}"
+    if seed is None or not place.is_dir():
+        which = "" if seed is None else f" of seed {seed}"
+        raise NotFound(f"{folder.name} has no artifact{which}; play it: golf run {folder.name}")
+    return place
+
+
+def set_aside(folder: Path, result: Result) -> Path:
+    """Move an earlier run's evidence to `earlier/<run id>/`, so that a repetition overwrites nothing."""
+    place = folder / "earlier" / result.run_id
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("logs", "artifact", "report.md", "loss.png", RESULT):  # the result last: it marks the run as played
+        if (folder / name).exists():
+            os.replace(folder / name, place / name)
+    return place
+
+
+def code_lines(script: Path) -> int:
+    """Lines of code: neither blank nor comment only."""
+    lines = script.read_text(encoding="utf-8", errors="replace").splitlines()
+    return sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def line_delta(workspace: Workspace, folder: Path, experiment: Experiment) -> int | None:
+    """Code lines of the script minus those of its parent's; None without a parent."""
+    if experiment.parent is None:
+        return None
+    parent = find(workspace, experiment.parent)
+    return code_lines(folder / experiment.script) - code_lines(parent / load(parent).script)
+
+
+def _literal(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def described(name: str, experiment: Experiment) -> str:
+    """The ledger's description: the folder's name, then the hypothesis' first line."""
+    return f"{name}: {experiment.hypothesis.strip().splitlines()[0][:200]}"
+
+
+def named_in(description: str) -> str:
+    """The folder's name in a ledger description that `described` wrote, else the description's first word."""
+    return description.split(":", 1)[0].split(" ", 1)[0]

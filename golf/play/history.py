@@ -1,0 +1,47 @@
+"""The ledger as an answer: filtered, shortened, with the best named."""
+
+from golf.play import ledger
+from golf.schema import History, Row
+from golf.workspace import Workspace
+
+
+def history(
+    workspace: Workspace,
+    *,
+    limit: int = 20,
+    tier: str | None = None,
+    status: str | None = None,
+    best_first: bool = False,
+) -> History:
+    """At most `limit` rows: the newest, oldest of them first, or the lowest val_bpb first.
+
+    Raises:
+        UnreadableInput: results.tsv has a malformed line; the message names it.
+    """
+    found = [
+        row
+        for row in (ledger.iterate(workspace.ledger) if workspace.ledger.exists() else ())
+        if (tier is None or row.tier == tier) and (status is None or row.status == status)
+    ]
+    scored = sorted((row for row in found if row.val_bpb is not None), key=_score)
+    kept = next((row for row in scored if row.status == "keep"), None)
+    rows = scored[:limit] if best_first else found[-limit:] if limit else []
+    return History(total=len(found), best=kept, rows=rows, path=str(workspace.ledger))
+
+
+def shortened(found: History, characters: int = 120) -> History:
+    """The same with long descriptions cut, so that an answer stays small; the file has them whole."""
+
+    def cut(row: Row) -> Row:
+        if len(row.description) <= characters:
+            return row
+        return row.model_copy(update={"description": row.description[: characters - 1] + "…"})
+
+    return found.model_copy(
+        update={"rows": [cut(row) for row in found.rows], "best": None if found.best is None else cut(found.best)}
+    )
+
+
+def _score(row: Row) -> float:
+    assert row.val_bpb is not None
+    return row.val_bpb

@@ -1,0 +1,138 @@
+"""Recording a run exactly once, whatever is killed when.
+
+The intent is committed to the database first, then result.json is replaced and the ledger row
+appended, then the intent is marked done; all under one lock. What a `kill -9` leaves between the
+first and the last step is completed at the next start, from the intent.
+"""
+
+import contextlib
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from golf import database, durable
+from golf.errors import GolfError
+from golf.jobs import reaper
+from golf.jobs.store import TABLES as JOB_TABLES
+from golf.play import experiments, ledger, worktree
+from golf.schema import Result, Row
+from golf.workspace import Workspace
+
+TABLES = (
+    JOB_TABLES
+    + """
+CREATE TABLE IF NOT EXISTS recordings (
+    run_id TEXT PRIMARY KEY,
+    experiment TEXT NOT NULL,
+    result TEXT NOT NULL,
+    description TEXT NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0
+);
+"""
+)
+
+
+def record(workspace: Workspace, result: Result, description: str) -> None:
+    """Write result.json and the ledger's row; a second call for the same run changes nothing."""
+    with _lock(workspace), contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+        inserted = connection.execute(
+            "INSERT OR IGNORE INTO recordings (run_id, experiment, result, description) VALUES (?, ?, ?, ?)",
+            (result.run_id, result.experiment, result.model_dump_json(indent=2), description),
+        ).rowcount
+        _complete(workspace, connection, result.run_id, is_new=inserted > 0)
+
+
+def recover(workspace: Workspace) -> None:
+    """Finish what a killed process left: its jobs, its worktrees, its records.
+
+    A run that was lost, timed out or failed without a record of its own enters the ledger as a
+    crash; one that was cancelled does not: someone decided against it.
+    """
+    if not (workspace.root / ".golf" / "golf.db").exists():
+        return
+    reaper.reap(workspace)
+    with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+        pending = [row["run_id"] for row in connection.execute("SELECT run_id FROM recordings WHERE NOT done")]
+        unrecorded = connection.execute(
+            "SELECT id, subject, message FROM jobs WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
+            "AND id NOT IN (SELECT run_id FROM recordings)"
+        ).fetchall()
+        ended = {row["id"] for row in connection.execute("SELECT id FROM jobs WHERE ended_at IS NOT NULL")}
+        if pending:
+            with _lock(workspace):
+                for run_id in pending:
+                    _complete(workspace, connection, run_id, is_new=False)
+    for place in workspace.worktrees.glob("*"):
+        if place.name.rsplit(".", 1)[0] in ended:
+            worktree.remove(workspace.root, place)
+    for row in unrecorded:
+        crash(workspace, row["id"], row["subject"], row["message"])
+
+
+def crash(workspace: Workspace, run_id: str, name: str, error: str, commit: str = "-") -> Result:
+    """Record a run that ended without a score."""
+    tier, hypothesis, description = "local", "", f"{name}: {error}"
+    with contextlib.suppress(GolfError):
+        experiment = experiments.load(workspace.experiments / name)
+        tier, hypothesis = experiment.tier, experiment.hypothesis
+        description = experiments.described(name, experiment)
+    with contextlib.suppress(GolfError):
+        commit = worktree.git(workspace.root, "rev-parse", "--verify", "--quiet", f"refs/golf/{run_id}")
+    result = Result(
+        experiment=name,
+        run_id=run_id,
+        commit=commit,
+        tier=tier,
+        status="crash",
+        promoted="no",
+        hypothesis=hypothesis,
+        error=error,
+        finished_at=datetime.now(UTC),
+    )
+    record(workspace, result, description)
+    return result
+
+
+def row(result: Result, description: str) -> Row:
+    """The ledger's line for a result."""
+    return Row(
+        commit=result.commit[:12],
+        tier=result.tier,
+        val_bpb=result.val_bpb,
+        artifact_bytes=result.artifact_bytes,
+        memory_gb=result.memory_gb,
+        status=result.status,
+        promoted=result.promoted,
+        cost_usd=result.cost_usd,
+        description=description,
+    )
+
+
+def _complete(workspace: Workspace, connection: sqlite3.Connection, run_id: str, is_new: bool) -> None:
+    found = connection.execute("SELECT * FROM recordings WHERE run_id = ?", (run_id,)).fetchone()
+    if found["done"]:
+        return
+    result = Result.model_validate_json(found["result"])
+    line = row(result, found["description"])
+    folder = workspace.experiments / result.experiment
+    if folder.is_dir():
+        durable.replace(folder / experiments.RESULT, found["result"] + "\n")
+    # Only an interrupted recording has to look whether its row got through: the file may be long.
+    if is_new or not _is_recorded(workspace, line):
+        ledger.append(workspace.ledger, line)
+    connection.execute("UPDATE recordings SET done = 1 WHERE run_id = ?", (run_id,))
+
+
+def _is_recorded(workspace: Workspace, line: Row) -> bool:
+    if not workspace.ledger.exists():
+        return False
+    known = (line.commit, line.description)
+    return any((found.commit, found.description) == known for found in ledger.read(workspace.ledger))
+
+
+@contextlib.contextmanager
+def _lock(workspace: Workspace) -> Iterator[None]:
+    with open(workspace.state / "record.lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

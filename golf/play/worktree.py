@@ -1,0 +1,135 @@
+"""A run's own checkout: the tree as it is now, frozen as a commit, without touching the user's.
+
+`snapshot` writes the working tree, uncommitted changes included, into a commit of its own through
+a temporary index: HEAD, branches, the index and the files stay as they are. The commit is kept by
+a ref under refs/golf/, so that `git show <commit>` answers "what exactly was run" for good.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from golf.errors import BadConfig, MissingPackage, UnreadableInput
+
+LARGE_FILE_BYTES = 10_000_000
+"""Untracked files above this are left out of a snapshot: data and checkpoints are not source."""
+
+_adding = threading.Lock()
+"""Seeds that start at once add and prune worktrees one at a time."""
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Caddie",
+    "GIT_AUTHOR_EMAIL": "caddie@localhost",
+    "GIT_COMMITTER_NAME": "Caddie",
+    "GIT_COMMITTER_EMAIL": "caddie@localhost",
+}
+
+
+def git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+    """Run git in `folder` with hooks off; returns its output without the last line break.
+
+    Raises:
+        MissingPackage: git is not installed.
+        UnreadableInput: git failed; the message is git's own.
+    """
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(command, env={**clean, **(env or {})}, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise MissingPackage("git is not installed, and every run is played in a git worktree. Install git.") from None
+    if done.returncode != 0:
+        raise UnreadableInput(f"git {arguments[0]} failed in {folder}: {done.stderr.strip()[-500:]}")
+    return done.stdout.rstrip("\n")
+
+
+def toplevel(folder: Path) -> Path:
+    """Root of the repository around `folder`.
+
+    Raises:
+        BadConfig: `folder` is not in a git repository.
+    """
+    try:
+        return Path(git(folder, "rev-parse", "--show-toplevel"))
+    except UnreadableInput:
+        raise BadConfig(
+            f"{folder} is not in a git repository, and every run is played in a git worktree. "
+            f"Make it one: git init {folder}"
+        ) from None
+
+
+def snapshot(folder: Path, ref: str, always: Iterable[Path] = ()) -> tuple[str, list[str]]:
+    """Commit the working tree around `folder` under `refs/golf/<ref>`; files in `always` even if git ignores them.
+
+    Returns:
+        The commit's hash, and the untracked files left out for their size.
+    """
+    top = toplevel(folder)
+    untracked = git(top, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    large = [name for name in untracked if name and _size(top / name) > LARGE_FILE_BYTES]
+    with tempfile.TemporaryDirectory(prefix="golf-index-") as scratch:
+        index = Path(scratch) / "index"
+        with contextlib.suppress(FileNotFoundError):  # a fresh repository has none
+            shutil.copyfile(git(top, "rev-parse", "--path-format=absolute", "--git-path", "index"), index)
+        env = {**_IDENTITY, "GIT_INDEX_FILE": str(index)}
+        git(top, "add", "--all", "--", ".", *(f":(exclude,literal,top){name}" for name in large), env=env)
+        git(top, "add", "--force", "--", *(str(path) for path in always), env=env)
+        tree = git(top, "write-tree", env=env)
+        try:
+            parents = ["-p", git(top, "rev-parse", "--verify", "--quiet", "HEAD")]
+        except UnreadableInput:
+            parents = []
+        commit = git(top, "commit-tree", tree, *parents, "-m", f"Snapshot for run {ref}", env=env)
+    git(top, "update-ref", f"refs/golf/{ref}", commit)
+    return commit, large
+
+
+@contextlib.contextmanager
+def checkout(folder: Path, commit: str, place: Path) -> Iterator[Path]:
+    """A detached worktree of `commit` at `place`, gone afterwards.
+
+    Yields:
+        The folder in the worktree that corresponds to `folder`.
+    """
+    top = toplevel(folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _adding:
+        git(top, "worktree", "add", "--quiet", "--detach", "--force", str(place), commit)
+    try:
+        yield place / folder.resolve().relative_to(top.resolve())
+    finally:
+        remove(folder, place)
+
+
+def remove(folder: Path, place: Path) -> None:
+    """Take a worktree away, also one that a killed run left behind."""
+    with _adding:
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(UnreadableInput, BadConfig):
+            git(folder, "worktree", "prune")
+
+
+def fingerprint(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of every file under `names` (files or folders, relative to `root`); absent ones are absent."""
+    digests = {}
+    for name in names:
+        start = root / name
+        files = sorted(path for path in start.rglob("*") if path.is_file()) if start.is_dir() else [start]
+        for path in files:
+            if path.is_file() and "__pycache__" not in path.parts:
+                with open(path, "rb") as file:
+                    digests[path.relative_to(root).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0

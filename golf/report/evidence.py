@@ -1,0 +1,63 @@
+"""What a finished run leaves for people: its report with the loss curve, and its tracked metrics."""
+
+from pathlib import Path
+
+from golf.errors import NotFound
+from golf.jobs import progress
+from golf.play import experiments
+from golf.report import page, plots, tracking
+from golf.schema import Experiment, Result
+from golf.workspace import Workspace
+
+PICTURE = "loss.png"
+
+
+def write_report(workspace: Workspace, folder: Path) -> Path:
+    """report.md and its picture, from what is on disk; returns report.md.
+
+    Raises:
+        NotFound: the experiment has not been played to a score.
+    """
+    experiment, result = _played(folder)
+    drawn = curves(folder, result)
+    plots.loss_curve(
+        folder / PICTURE,
+        drawn,
+        result.reference_bpb,
+        title=folder.name,
+        final={f"seed {seed.seed}": seed.val_bpb for seed in result.seeds},
+    )
+    course = result.settings.get("DATA_PATH", str(workspace.data))
+    return page.write_report(folder, experiment, result, PICTURE, drawn, data=Path(course).name)
+
+
+def track(workspace: Workspace, folder: Path) -> None:
+    """The run's metrics in the workspace's local Trackio store, one Trackio run per seed."""
+    experiment, result = _played(folder)
+    for seed in result.seeds:
+        tracking.track_run(
+            workspace.state / "trackio",
+            project=workspace.root.name,
+            run_name=f"{folder.name}-seed{seed.seed}-{result.run_id[-6:]}",
+            config={**result.settings, "seed": seed.seed, "commit": result.commit, "hypothesis": experiment.hypothesis},
+            points=progress.read_metrics(folder / "logs" / f"seed{seed.seed}.metrics.jsonl"),
+            summary={"val_bpb": seed.val_bpb, "artifact_bytes": seed.artifact_bytes},
+        )
+
+
+def curves(folder: Path, result: Result) -> dict[str, list[tuple[float, float]]]:
+    """Validation BPB over training seconds, by seed."""
+    found = {}
+    for seed in result.seeds:
+        points = progress.read_metrics(folder / "logs" / f"seed{seed.seed}.metrics.jsonl")
+        found[f"seed {seed.seed}"] = [
+            (point["train_time_s"], point["val_bpb"]) for point in points if {"train_time_s", "val_bpb"} <= point.keys()
+        ]
+    return found
+
+
+def _played(folder: Path) -> tuple[Experiment, Result]:
+    result = experiments.read_result(folder)
+    if result is None or result.val_bpb is None:
+        raise NotFound(f"{folder.name} has no score to report. Play it: golf run {folder.name}")
+    return experiments.load(folder), result

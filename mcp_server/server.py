@@ -1,0 +1,106 @@
+"""The server object: registers the tools, lets expected errors reach the model, keeps stdout clean.
+
+Long work runs in jobs of its own, so nothing heavy is ever imported here and a crash there leaves
+the server answering.
+"""
+
+import contextlib
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+
+from golf.errors import GolfError, NotFound
+from golf.play import record
+from golf.workspace import Workspace
+from mcp_server import tools
+
+INSTRUCTIONS = (
+    "Caddie measures Parameter Golf experiments: run_experiment trains and scores (val_bpb), measure_artifact counts "
+    "bytes against 16 MB, check_promotion and check_budget say whether a paid run is earned. "
+    "Runs and evaluations are jobs: follow them with wait_for_job."
+)
+
+
+def build() -> MCPServer:
+    """A server with every tool; a misspelt argument is refused instead of becoming a silent default."""
+    server = MCPServer("golf", title="Caddie", instructions=INSTRUCTIONS, log_level="WARNING")
+    for function, hints in tools.TOOLS:
+        server.tool(annotations=hints)(_explained(function))
+    for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both
+        _refuse_unknown_arguments(tool)
+        _shorten_schemas(tool)
+    return server
+
+
+def run() -> None:
+    """Serve over stdio until the client closes the pipe."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a late flush would land in the protocol
+    with contextlib.suppress(NotFound):
+        record.recover(Workspace.find())
+    build().run()
+
+
+def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The SDK hides exceptions from the model; an expected error's text is what it needs to see."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except GolfError as error:
+            raise ToolError(str(error)) from error
+
+    return call
+
+
+def _refuse_unknown_arguments(tool: Tool) -> None:
+    model = tool.fn_metadata.arg_model
+    model.model_config["extra"] = "forbid"
+    model.model_rebuild(force=True)
+    tool.parameters["additionalProperties"] = False
+
+
+def _shorten_schemas(tool: Tool) -> None:
+    """A tool list is read into every session's context: generated titles and empty alternatives say nothing."""
+    tool.parameters = shorten(tool.parameters)
+    output = tool.fn_metadata.output_schema
+    if output is not None:  # the names of an answer's fields are what a caller needs; schemas/ has the rest
+        fields = {name: {} for name in output["properties"]}
+        tool.fn_metadata.output_schema = {"type": "object", "properties": fields}
+
+
+def shorten(schema: Any) -> Any:
+    """A JSON Schema that accepts the same values in fewer bytes.
+
+    Drops generated titles and defaults (Codex strips those anyway), writes `X or null` as a list of
+    types, and puts each definition where it is used.
+    """
+    definitions = schema.get("$defs", {})
+    noise = {"title", "default", "$defs"}
+
+    def short(node: Any, names: bool = False) -> Any:
+        if isinstance(node, list):
+            return [short(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return short(definitions[node["$ref"].rsplit("/", 1)[1]])
+        kept = {
+            key: short(value, names=key == "properties") for key, value in node.items() if names or key not in noise
+        }
+        options = kept.get("anyOf")
+        if not names and options and len(options) == 2 and options[1] == {"type": "null"} and "type" in options[0]:
+            del kept["anyOf"]
+            kept = {**options[0], **kept, "type": [options[0]["type"], "null"]}
+            if "enum" in kept:
+                kept["enum"] = [*kept["enum"], None]
+        return kept
+
+    return short(schema)

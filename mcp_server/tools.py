@@ -1,0 +1,162 @@
+"""One short function per tool: what is true of a tool is its signature, docstring and hints.
+
+Defaults are stated in words because Codex strips them from schemas. Paths come from a model and
+stay inside the workspace. Every answer fits in 2 kB; a path leads to the rest.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mcp_types import ToolAnnotations
+from pydantic import Field
+
+from golf.errors import BadConfig
+from golf.jobs.local import LocalJobs
+from golf.measure import artifact
+from golf.play import experiments, promotion, start, targets
+from golf.play import history as past
+from golf.play.budget import BudgetBook
+from golf.schema import Artifact, Budget, History, Job, Promotion
+from golf.workspace import Workspace
+
+WAIT_S_MAX = 270.0
+"""Codex gives a tool call 300 s."""
+
+READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+FREE_WORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+STOPPING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+
+ExperimentName = Annotated[str, Field(description="Folder name under experiments/, or its slug")]
+JobId = Annotated[str, Field(description="Job id, as run_experiment or evaluate_bpb returned it")]
+
+
+def measure_artifact(
+    path: Annotated[
+        str, Field(description="Experiment name, or a submission folder, weights or script in the workspace")
+    ],
+    weights: Annotated[str | None, Field(description="Weights file, when the folder has several")] = None,
+) -> Artifact:
+    """Artifact size: bytes of code + compressed weights counted against the 16,000,000 limit, and the headroom left."""
+    workspace = Workspace.find()
+    place, challenge = targets.artifact(path, workspace=workspace)
+    return artifact.measure_artifact(_inside(workspace, place), challenge=challenge, weights=weights)
+
+
+def evaluate_bpb(
+    path: Annotated[str, Field(description="Experiment name, artifact folder or checkpoint in the workspace")],
+    stride: Annotated[
+        int | None, Field(description="Sliding window: tokens scored per window. Default: plain windows", ge=1)
+    ] = None,
+    seq_len: Annotated[
+        int | None, Field(description="Window length in tokens. Default: the script's TRAIN_SEQ_LEN", ge=1)
+    ] = None,
+    max_tokens: Annotated[
+        int | None, Field(description="Score only this many tokens (a subset). Default: the whole split", ge=1)
+    ] = None,
+) -> Job:
+    """Score a checkpoint in bits per byte (val_bpb) on the validation split. A job: follow with wait_for_job."""
+    workspace = Workspace.find()
+    place = path
+    if not experiments.exists(workspace, path):
+        place = str(_inside(workspace, workspace.root / path))
+    return start.start_evaluation(workspace, place, stride=stride, seq_len=seq_len, max_tokens=max_tokens)
+
+
+def check_budget(
+    cost_usd: Annotated[
+        float | None, Field(description="Worst-case cost of the run in question. Default: one paid run", ge=0)
+    ] = None,
+) -> Budget:
+    """Compute credits in dollars: spent, reserved, remaining, next allowed time, and whether a paid run may start."""
+    workspace = Workspace.find()
+    return BudgetBook(workspace.database, workspace.config.budget).state(cost_usd)
+
+
+def run_experiment(
+    experiment: ExperimentName,
+    hypothesis: Annotated[str | None, Field(description="Creates the experiment: what you expect, and why")] = None,
+    script: Annotated[str | None, Field(description="Training script to copy. Default: the parent's")] = None,
+    parent: Annotated[str | None, Field(description="Experiment this one changes")] = None,
+    expected_outcome: Annotated[str, Field(description="In numbers")] = "",
+    rollback_criteria: Annotated[str, Field(description="When to give the idea up")] = "",
+    env: Annotated[dict[str, str] | None, Field(description="Settings such as NUM_LAYERS")] = None,
+    seeds: Annotated[list[int] | None, Field(description="Default: 1337. Two or more measure noise")] = None,
+    tier: Annotated[str, Field(description="Rung in golf.toml. Default: local")] = "local",
+    again: Annotated[bool, Field(description="Repeat a played experiment; default false")] = False,
+) -> Job:
+    """Train, quantise, evaluate and record an experiment on the free local tier. A job: follow with wait_for_job."""
+    workspace = Workspace.find()
+    if not experiments.exists(workspace, experiment):
+        source = None if script is None else _inside(workspace, workspace.root / script)
+        experiments.claim(
+            workspace,
+            experiment,
+            hypothesis=hypothesis,
+            script=source,
+            parent=parent,
+            expected_outcome=expected_outcome,
+            rollback_criteria=rollback_criteria,
+            env=env,
+            seeds=seeds,
+            tier=tier,
+        )
+    elif hypothesis is not None:
+        raise BadConfig(
+            f"{experiment} exists, and its claim stands as written; play it by name alone, or choose a new name"
+        )
+    return start.start_run(workspace, experiment, again=again)
+
+
+def job_status(id: JobId) -> Job:
+    """State, progress and last metrics of a running or finished job; reads files, never touches the process."""
+    return LocalJobs(Workspace.find()).get(id)
+
+
+def wait_for_job(
+    id: JobId,
+    timeout_s: Annotated[
+        float, Field(description="Seconds to wait at most. Default: 240", gt=0, le=WAIT_S_MAX)
+    ] = 240.0,
+) -> Job:
+    """Wait until a job ends or the time is up; returns its state and result. Call again while it is running."""
+    return LocalJobs(Workspace.find()).wait(id, timeout_s)
+
+
+def cancel_job(id: JobId) -> Job:
+    """Stop a job: ask its processes to end, then make sure. An ended job stays as it is."""
+    return LocalJobs(Workspace.find()).cancel(id)
+
+
+def check_promotion(experiment: ExperimentName) -> Promotion:
+    """Gates between a played experiment and paid compute, each with number and reason: size, gain, noise, budget."""
+    return promotion.check_promotion(Workspace.find(), experiment)
+
+
+def list_experiments(
+    limit: Annotated[int, Field(description="Rows to show. Default: 5", ge=0, le=8)] = 5,
+    tier: Annotated[str | None, Field(description="Only this tier")] = None,
+    status: Annotated[Literal["keep", "discard", "crash"] | None, Field(description="Only this status")] = None,
+    best_first: Annotated[bool, Field(description="Lowest val_bpb first. Default: newest last")] = False,
+) -> History:
+    """History of experiments in the ledger: what was tried, its val_bpb, what was kept, and the best so far."""
+    found = past.history(Workspace.find(), limit=limit, tier=tier, status=status, best_first=best_first)
+    return past.shortened(found)
+
+
+TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
+    (measure_artifact, READ_ONLY),
+    (evaluate_bpb, FREE_WORK),
+    (check_budget, READ_ONLY),
+    (run_experiment, FREE_WORK),
+    (job_status, READ_ONLY),
+    (wait_for_job, READ_ONLY),
+    (cancel_job, STOPPING),
+    (check_promotion, READ_ONLY),
+    (list_experiments, READ_ONLY),
+]
+
+
+def _inside(workspace: Workspace, path: Path) -> Path:
+    """Refuses what leads out of the workspace."""
+    return workspace.inside(path)

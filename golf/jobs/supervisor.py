@@ -68,7 +68,7 @@ class _Stop:
             return f"cancelled: the command it ran for (pid {self.spec.owner_pid}) has gone"
         if time.monotonic() >= self.deadline:
             self.state = "timed_out"
-            return f"over its time limit of {self.spec.time_limit_s:.0f} s"
+            return f"over its time limit of {self.spec.time_limit_s:g} s"
         return None
 
 

@@ -1,0 +1,76 @@
+"""A child process ends whole, its output is capped, its memory is measured."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import eventually
+
+from golf.jobs import process
+
+
+def play(code: str, tmp_path: Path, **options: object) -> process.Ended:
+    options.setdefault("should_stop", lambda: None)
+    return process.run(
+        [sys.executable, "-u", "-c", code], cwd=tmp_path, env=dict(os.environ), output=tmp_path / "out", **options
+    )
+
+
+def test_output_of_both_streams_and_the_exit_code_are_kept(tmp_path: Path) -> None:
+    ended = play("import sys; print('hello'); print('oops', file=sys.stderr); sys.exit(3)", tmp_path)
+    assert (ended.exit_code, ended.reason, ended.output_truncated) == (3, None, False)
+    assert (tmp_path / "out").read_text() == "hello\noops\n"
+
+
+def test_a_child_ended_by_a_signal_has_minus_that_signal_as_its_code(tmp_path: Path) -> None:
+    assert play("import os; os.kill(os.getpid(), 9)", tmp_path).exit_code == -9
+
+
+def test_output_beyond_the_cap_is_dropped_and_does_not_block_the_child(tmp_path: Path) -> None:
+    ended = play("print('x' * 5_000_000)", tmp_path, output_cap_bytes=1000)
+    assert (ended.exit_code, ended.output_truncated) == (0, True)
+    assert (tmp_path / "out").stat().st_size == 1000
+
+
+def test_peak_memory_is_the_child_s(tmp_path: Path) -> None:
+    assert 200_000_000 < play("x = bytearray(200_000_000)", tmp_path).peak_memory_bytes < 260_000_000
+
+
+def test_stopping_ends_children_that_ignore_the_request_and_their_children(tmp_path: Path) -> None:
+    code = (
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "open('pid', 'w').write(str(child.pid)); print('ready'); time.sleep(600)\n"
+    )
+    ready = lambda: "enough" if "ready" in (tmp_path / "out").read_text() else None  # noqa: E731
+    ended = play(code, tmp_path, should_stop=ready, grace_s=0.2)
+    assert (ended.reason, ended.exit_code) == ("enough", -signal.SIGKILL)
+    grandchild = int((tmp_path / "pid").read_text())
+    eventually(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie")
+
+
+def test_an_exception_while_it_runs_leaves_no_child(tmp_path: Path) -> None:
+    def explode() -> str | None:
+        raise RuntimeError("the watcher failed")
+
+    started: list[int] = []
+    with pytest.raises(RuntimeError, match="the watcher failed"):
+        play("import time; time.sleep(600)", tmp_path, should_stop=explode, on_start=started.append)
+    assert not process.is_alive(started[0], process.start_time(started[0]))
+
+
+def test_a_command_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        process.run(["no-such-program"], cwd=tmp_path, env={}, output=tmp_path / "out", should_stop=lambda: None)
+
+
+def test_a_process_is_its_pid_and_its_start_time() -> None:
+    started = process.start_time(os.getpid())
+    assert started is not None
+    assert process.is_alive(os.getpid(), started)
+    assert not process.is_alive(os.getpid(), started - 3600)  # a reused pid
+    assert not process.is_alive(None, None)

@@ -8,30 +8,40 @@ closed off by the next append so that it can only ever cost itself.
 import contextlib
 import fcntl
 import json
+import mmap
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+
+@contextlib.contextmanager
+def replacement(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that becomes `path` when the block ends well, and vanishes when it raises.
+
+    Temporary file beside it, fsync, rename, fsync of the folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def replace(path: Path, data: bytes | str) -> None:
-    """Write `data` to `path` atomically: temporary file beside it, fsync, rename, fsync of the folder."""
-    payload = data.encode() if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    sync_folder(path.parent)
+    """Write `data` to `path` atomically, as `replacement` does."""
+    with replacement(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
 
 
 def replace_json(path: Path, value: Any) -> None:
@@ -39,8 +49,11 @@ def replace_json(path: Path, value: Any) -> None:
     replace(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def append_line(path: Path, line: str, header: str | None = None) -> None:
+def append_line(path: Path, line: str, header: str | None = None, close: Callable[[str], str] | None = None) -> None:
     """Append one line under the file's lock and flush it to disk; `header` starts a new file.
+
+    `close` is shown a last line that has no line break and returns what to write behind it before
+    the break, so that a format can tell a torn line from one whose break was merely left out.
 
     Raises:
         ValueError: `line` contains a line break.
@@ -57,10 +70,17 @@ def append_line(path: Path, line: str, header: str | None = None) -> None:
         elif size:
             file.seek(size - 1)
             if file.read(1) != b"\n":
-                prefix = b"\n"
+                prefix = (close(_last_line(file.fileno())) if close else "").encode() + b"\n"
         file.write(prefix + line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    if size == 0:
+        sync_folder(path.parent)
+
+
+def _last_line(fd: int) -> str:
+    with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
+        return content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
 
 
 def sync_folder(folder: Path) -> None:

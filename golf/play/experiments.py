@@ -91,9 +91,11 @@ def dump(experiment: Experiment) -> str:
     """config.yaml's text."""
     import yaml
 
-    return yaml.safe_dump(
-        experiment.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=110
-    )
+    value = experiment.model_dump(mode="json", exclude_none=True)
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
+    if all(character.isprintable() or character == "\n" for character in text):
+        return text
+    return yaml.safe_dump(value, sort_keys=False, width=110)  # exotic line breaks survive only escaped
 
 
 def find(workspace: Workspace, name: str) -> Path:

@@ -1,0 +1,220 @@
+"""The gates between an experiment and paid compute, and what becomes of the experiment itself.
+
+Promotion asks for money, keeping asks for nothing: an experiment may be kept and not promoted. As
+in the published loop ("Parameter Golf Auto Research", section "Two Tiers of Compute"), at least 3 %
+over the running local baseline is promoted; below that a change is kept if it made the code
+simpler, else discarded, even when the gain is real. A gain inside the baseline's seed noise counts
+as none.
+
+Fail closed: what is not known never promotes, with one exception. A baseline with a single seed has
+no measured noise; its gate says "unknown" and lets pass, or the first rounds would cost double.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Literal
+
+from golf import rules
+from golf.errors import UnreadableInput
+from golf.measure.significance import seed_noise
+from golf.schema import Budget, Gate, Noise, Promotion
+
+TOLERANCE = 1e-9
+"""Slack on relative improvements: 1.2 to 1.164 is 3 %, also in floating point."""
+
+
+def decide(
+    *,
+    experiment: str,
+    tier: str,
+    scores: Sequence[float],
+    baseline: str | None,
+    baseline_scores: Sequence[float],
+    artifact_bytes: int,
+    limit_bytes: int,
+    line_delta: int | None,
+    has_hypothesis: bool,
+    threshold: float = rules.PROMOTION_THRESHOLD,
+    frozen_ok: bool = True,
+    budget: Budget | None = None,
+) -> Promotion:
+    """Judge one experiment against the running local baseline of its tier.
+
+    Gates, in order: hypothesis, frozen (only when broken: this function cannot vouch for a check it
+    did not make), size, promotion, noise, budget (only when given). Means over seeds are compared;
+    `artifact_bytes` is the largest over seeds. With no baseline the experiment becomes it: kept
+    when its artifact fits, never promoted.
+
+    Raises:
+        UnreadableInput: no scores, a score that is not a positive finite number, or a baseline
+            without its scores.
+    """
+    val_bpb = _mean(scores, experiment)
+    if (baseline is None) != (not baseline_scores):
+        raise UnreadableInput(
+            f"the baseline is {baseline or 'none'} with {len(baseline_scores)} scores; give both its name and "
+            "its scores, or neither"
+        )
+    baseline_bpb = None if baseline is None else _mean(baseline_scores, baseline)
+    gain = None if baseline_bpb is None else baseline_bpb - val_bpb
+    improvement = None if gain is None or baseline_bpb is None else gain / baseline_bpb
+    noise = seed_noise(baseline_scores, len(scores))
+
+    hypothesis = _hypothesis_gate(has_hypothesis)
+    size = _size_gate(artifact_bytes, limit_bytes)
+    promotion = _promotion_gate(val_bpb, baseline_bpb, improvement, threshold, baseline, tier)
+    luck = _noise_gate(gain, noise)
+    gates = [hypothesis, size, promotion, luck]
+    if not frozen_ok:
+        gates.insert(1, Gate(name="frozen", verdict="fail", reason="a file that scores experiments changed in the run"))
+    if budget is not None:
+        gates.append(_budget_gate(budget))
+
+    # without measured noise nothing excuses being worse
+    floor = -(noise.threshold_bpb or 0.0) - TOLERANCE
+    is_simpler = line_delta is not None and line_delta < 0
+    is_gain = promotion.verdict == "pass" and luck.verdict != "fail"
+    keeps = baseline is None or is_gain or (is_simpler and gain is not None and gain >= floor)
+    decision: Literal["keep", "discard"] = "keep" if keeps and frozen_ok and size.verdict == "pass" else "discard"
+    promoted = promotion.verdict == "pass" and all(gate.verdict != "fail" for gate in gates)
+
+    return Promotion(
+        experiment=experiment,
+        tier=tier,
+        val_bpb=val_bpb,
+        baseline=baseline,
+        baseline_bpb=baseline_bpb,
+        improvement=improvement,
+        noise=noise,
+        line_delta=line_delta,
+        decision=decision,
+        promoted=promoted,
+        gates=gates,
+        reason=_reason(decision, promoted, gates, promotion, luck, line_delta),
+    )
+
+
+def _hypothesis_gate(has_hypothesis: bool) -> Gate:
+    if has_hypothesis:
+        return Gate(name="hypothesis", verdict="pass", reason="recorded before the run")
+    return Gate(
+        name="hypothesis",
+        verdict="fail",
+        reason="no hypothesis was recorded before the run; write it to config.yaml and run again",
+    )
+
+
+def _size_gate(artifact_bytes: int, limit_bytes: int) -> Gate:
+    headroom = limit_bytes - artifact_bytes
+    fits = headroom >= 0
+    return Gate(
+        name="size",
+        verdict="pass" if fits else "fail",
+        value=artifact_bytes,
+        limit=limit_bytes,
+        reason=f"artifact is {artifact_bytes:_} bytes, {abs(headroom):_} {'under' if fits else 'over'} "
+        f"the limit of {limit_bytes:_}",
+    )
+
+
+def _promotion_gate(
+    val_bpb: float,
+    baseline_bpb: float | None,
+    improvement: float | None,
+    threshold: float,
+    baseline: str | None,
+    tier: str,
+) -> Gate:
+    if baseline_bpb is None or improvement is None:
+        return Gate(
+            name="promotion",
+            verdict="unknown",
+            limit=threshold,
+            reason=f"val_bpb {val_bpb:.4f} has nothing to improve on: tier {tier} has no baseline yet, "
+            "and the first run that is kept becomes it",
+        )
+    change = f"{_percent(abs(improvement))} {'lower' if improvement >= 0 else 'higher'}"
+    return Gate(
+        name="promotion",
+        verdict="pass" if improvement >= threshold - TOLERANCE else "fail",
+        value=improvement,
+        limit=threshold,
+        reason=f"val_bpb {val_bpb:.4f} is {change} than the {baseline_bpb:.4f} of the baseline {baseline}; "
+        f"promotion needs {_percent(threshold)} lower",
+    )
+
+
+def _noise_gate(gain: float | None, noise: Noise) -> Gate:
+    threshold = noise.threshold_bpb
+    if gain is None:
+        return Gate(name="noise", verdict="unknown", reason="no baseline, so no seed noise to compare with")
+    if threshold is None:
+        return Gate(
+            name="noise",
+            verdict="unknown",
+            value=gain,
+            reason=f"seed noise is unknown: the baseline has {noise.num_seeds} seed, at least 2 are needed; "
+            "list more under seeds in its config.yaml and run it again",
+        )
+    spread = f"{threshold:.4f} BPB (95 %, {noise.num_seeds} baseline seeds)"
+    if gain > threshold:
+        verdict, reason = "pass", f"the gain of {gain:.4f} BPB is more than the seed noise of {spread}"
+    elif gain < -threshold:
+        verdict, reason = "fail", f"the loss of {-gain:.4f} BPB is more than the seed noise of {spread}"
+    else:
+        verdict, reason = "fail", f"this is noise: a change of {-gain:+.4f} BPB lies within the seed noise of {spread}"
+    return Gate(name="noise", verdict=verdict, value=gain, limit=threshold, reason=reason)
+
+
+def _budget_gate(budget: Budget) -> Gate:
+    return Gate(
+        name="budget",
+        verdict="pass" if budget.allowed else "fail",
+        value=budget.run_cost_usd,
+        limit=budget.remaining_usd - budget.reserve_usd,
+        reason=budget.message,
+    )
+
+
+def _reason(
+    decision: Literal["keep", "discard"],
+    promoted: bool,
+    gates: list[Gate],
+    promotion: Gate,
+    luck: Gate,
+    line_delta: int | None,
+) -> str:
+    """The decision in one sentence, with the number that made it."""
+    if promoted:
+        return f"Promoted: {promotion.reason}; {luck.reason}."
+    blocking = [
+        f"{gate.name}: {gate.reason}" for gate in gates if gate.verdict == "fail" and gate not in (promotion, luck)
+    ]
+    score = promotion.reason if luck.verdict != "fail" else f"{promotion.reason}; {luck.reason}"
+    if line_delta is None:
+        lines = "whether the code got simpler is unknown"
+    elif line_delta < 0:
+        lines = f"the code is {-line_delta} lines shorter"
+    else:
+        lines = f"the code is not simpler ({line_delta:+d} lines)"
+    facts = [score, lines] if promotion.verdict == "fail" or luck.verdict == "fail" else [score]
+    verb = "Kept, not promoted" if decision == "keep" else "Discarded"
+    return f"{verb}: {'; '.join(blocking + facts)}."
+
+
+def _mean(scores: Sequence[float], name: str) -> float:
+    for score in scores:
+        if not (math.isfinite(score) and score > 0):
+            raise UnreadableInput(
+                f"{name} has a val_bpb of {score}, which is no measurement; no decision follows from it. "
+                f"Look at its log, then: golf run {name}"
+            )
+    if not scores:
+        raise UnreadableInput(f"{name} has no scores, so there is nothing to decide; play it first: golf run {name}")
+    return statistics.fmean(scores)
+
+
+def _percent(fraction: float) -> str:
+    """Rounded down, so that 2.999 % never reads as the 3.00 % it fell short of."""
+    return f"{math.floor((fraction + TOLERANCE) * 10_000) / 100:.2f} %"

@@ -1,0 +1,112 @@
+"""A result is recorded exactly once, whatever is killed between which steps."""
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from conftest import git
+
+from golf import database
+from golf.jobs.store import JobStore
+from golf.play import experiments, ledger, record
+from golf.schema import Result
+from golf.workspace import Workspace
+
+
+@pytest.fixture
+def played(workspace: Workspace) -> Result:
+    (workspace.root / "t.py").write_text("x = 1\n")
+    folder = experiments.claim(workspace, "x", hypothesis="h", script=workspace.root / "t.py")
+    job = JobStore(workspace).add("run", folder.name, "local")
+    return Result(
+        experiment=folder.name,
+        run_id=job.id,
+        commit="c" * 40,
+        tier="local",
+        status="keep",
+        promoted="no",
+        hypothesis="h",
+        val_bpb=1.2345678901234567,
+        artifact_bytes=12,
+        memory_gb=0.5,
+        finished_at=datetime.now(UTC),
+    )
+
+
+def test_recording_twice_writes_one_row(workspace: Workspace, played: Result) -> None:
+    record.record(workspace, played, "x: h")
+    record.record(workspace, played, "x: h")
+    assert ledger.read(workspace.ledger) == [record.row(played, "x: h")]
+    assert experiments.read_result(workspace.experiments / played.experiment) == played
+
+
+class Killed(BaseException):
+    """Stands in for SIGKILL at one place; nothing catches it."""
+
+
+@pytest.mark.parametrize("place", ["golf.durable.replace", "golf.play.ledger.append", "after the row"])
+def test_what_a_kill_interrupts_is_completed_once_at_the_next_start(
+    workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    append = ledger.append
+
+    def die(*arguments: object) -> None:
+        if place == "after the row":
+            append(*arguments)  # type: ignore[arg-type]
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("golf.play.ledger.append" if place == "after the row" else place, die)
+        record.record(workspace, played, "x: h")
+    for _ in range(2):
+        record.recover(workspace)
+        assert ledger.read(workspace.ledger) == [record.row(played, "x: h")]
+        assert experiments.read_result(workspace.experiments / played.experiment) == played
+
+
+@pytest.mark.parametrize(
+    ("state", "rows"), [("lost", 1), ("failed", 1), ("timed_out", 1), ("cancelled", 0), ("done", 0)]
+)
+def test_a_run_that_died_unrecorded_is_a_crash_unless_someone_cancelled_it(
+    workspace: Workspace, played: Result, state: str, rows: int
+) -> None:
+    JobStore(workspace).ended(played.run_id, state, None, "the reason")  # type: ignore[arg-type]
+    for _ in range(2):
+        record.recover(workspace)
+    found = ledger.read(workspace.ledger) if workspace.ledger.exists() else []
+    assert [row.status for row in found] == ["crash"] * rows
+    if rows:
+        crashed = experiments.read_result(workspace.experiments / played.experiment)
+        assert crashed is not None
+        assert (crashed.val_bpb, crashed.error) == (None, "the reason")
+
+
+def test_worktrees_of_ended_jobs_are_removed_and_those_of_running_ones_stay(
+    workspace: Workspace, played: Result
+) -> None:
+    git(workspace.root, "-c", "user.name=u", "-c", "user.email=u@h", "commit", "-q", "--allow-empty", "-m", "x")
+    store = JobStore(workspace)
+    running = store.add("run", "y", "local")
+    places = [workspace.worktrees / f"{job}.seed1" for job in (played.run_id, running.id)]
+    for place in places:
+        git(workspace.root, "worktree", "add", "--detach", str(place))
+    store.ended(played.run_id, "cancelled", None, "")
+    record.recover(workspace)
+    assert [place.exists() for place in places] == [False, True]
+
+
+def test_an_experiment_whose_folder_is_gone_still_has_its_row(workspace: Workspace, played: Result) -> None:
+    (workspace.experiments / played.experiment).rename(workspace.root / "moved")
+    record.record(workspace, played, "x: h")
+    assert len(ledger.read(workspace.ledger)) == 1
+
+
+def test_the_intent_outlives_the_process(workspace: Workspace, played: Result, tmp_path: Path) -> None:
+    with contextlib.closing(database.connect(workspace.database, record.TABLES)) as connection:
+        connection.execute(
+            "INSERT INTO recordings (run_id, experiment, result, description) VALUES (?, ?, ?, ?)",
+            (played.run_id, played.experiment, played.model_dump_json(), "x: h"),
+        )
+    record.recover(workspace)
+    assert ledger.read(workspace.ledger) == [record.row(played, "x: h")]

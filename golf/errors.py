@@ -4,6 +4,7 @@ GolfError                 the message says what happened, the limit, the value a
 ├── RuleBroken            measured, and the answer is no                          exit 1
 │   ├── BudgetRefused     money: reserve floor, rate limit, not enough left
 │   └── FrozenFileChanged a run touched what it is scored with
+├── TrackingFailed        the tracker did not keep a run; the run itself stands     exit 2
 └── UnreadableInput       not measured: says nothing about legality               exit 2
     ├── AmbiguousInput    two candidates and no way to choose: the caller must
     ├── BadConfig         golf.toml, config.yaml or an argument is not usable
@@ -31,6 +32,10 @@ class BudgetRefused(RuleBroken):
 
 class FrozenFileChanged(RuleBroken):
     """A file that scores experiments differs from what it was before the run."""
+
+
+class TrackingFailed(GolfError):
+    """The tracker did not store a run's metrics; a caller notes it and goes on."""
 
 
 class UnreadableInput(GolfError):

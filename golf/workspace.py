@@ -123,7 +123,9 @@ class Workspace:
         origin = (start or Path(named or ".")).expanduser().resolve()
         if start is None and named:
             if not (origin / CONFIG_NAME).is_file():
-                raise NotFound(f"GOLF_WORKSPACE is {named}, and there is no {CONFIG_NAME} in it. Make one: golf init {named}")
+                raise NotFound(
+                    f"GOLF_WORKSPACE is {named}, and there is no {CONFIG_NAME} in it. Make one: golf init {named}"
+                )
             return cls(origin)
         for folder in (origin, *origin.parents):
             if (folder / CONFIG_NAME).is_file():

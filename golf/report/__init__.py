@@ -1,0 +1,1 @@
+"""What people get to see: tables and lines, pictures, tracked runs, pages."""

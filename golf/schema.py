@@ -201,6 +201,8 @@ class SeedResult(Noun):
     memory_bytes: int
     """Peak resident (or GPU) memory of the trainer."""
     log: str
+    scored_on: str = ""
+    """Device, dtype and how much of the validation split the score covers."""
 
 
 class Noise(Noun):

@@ -51,7 +51,7 @@ def data(arguments: argparse.Namespace) -> int:
             folder,
             variant=arguments.variant,
             train_shards=arguments.train_shards,
-            progress=lambda name, done, total: bar.update(name, done, total),
+            progress=lambda name, done, total: bar.update(name, done, total, unit="byte"),
         )
     for file in files:
         print(file)

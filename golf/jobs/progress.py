@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from golf import durable
+from golf.errors import UnreadableInput
 from golf.jobs.store import JobStore, Record
 from golf.schema import Job
 
@@ -119,7 +120,7 @@ def _last_logged(path: Path) -> dict[str, float]:
 
     try:
         point = last_point(path)
-    except OSError:
+    except UnreadableInput:  # not there yet
         return {}
     return {} if point is None else {key: float(value) for key, value in point.model_dump(exclude_none=True).items()}
 

@@ -131,7 +131,7 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
         command = [word.format_map(_Words(words)) for word in experiment.command or setting.tier.command]
         env = {
             **inherited(os.environ),
-            **_threads(setting.tier.parallel_seeds),
+            **threads(setting.tier.parallel_seeds),
             **setting.env,
             "PATH": f"{Path(setting.python).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # torchrun lives there
             "SEED": str(seed),
@@ -166,7 +166,7 @@ def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
         tokenizer=Path(setting.env["TOKENIZER_PATH"]),
         env=setting.env,
         python=setting.python,
-        threads=int(_threads(setting.tier.parallel_seeds).get("OMP_NUM_THREADS", 0)) or None,
+        threads=int(threads(setting.tier.parallel_seeds).get("OMP_NUM_THREADS", 0)) or None,
     )
     logged = logs.read_log(setting.log(seed))
     return SeedResult(
@@ -180,6 +180,10 @@ def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
         steps=logged.steps,
         memory_bytes=max(ended.peak_memory_bytes, logged.memory_bytes or 0),
         log=setting.log(seed).relative_to(setting.folder).as_posix(),
+        scored_on=(
+            f"{evaluation.device} in {evaluation.dtype}, "
+            f"{evaluation.scored_tokens:,} of {evaluation.total_tokens:,} target tokens"
+        ),
     )
 
 
@@ -206,6 +210,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         for seed in seeds
         if seed.logged_val_bpb is not None and abs(seed.logged_val_bpb - seed.val_bpb) > DISAGREEMENT_BPB
     ]
+    notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
     if left_out:
         notes.append(f"not in the snapshot for their size: {', '.join(left_out[:5])}")
     try:
@@ -255,7 +260,7 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in environment.items() if key in PASSED_ON or key.startswith(PASSED_ON_PREFIXES)}
 
 
-def _threads(parallel: int) -> dict[str, str]:
+def threads(parallel: int) -> dict[str, str]:
     """Seeds that share the cores get a fair part each: two trainers on all cores are slower than one."""
     if parallel == 1:
         return {}

@@ -9,7 +9,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -34,7 +34,8 @@ def build() -> MCPServer:
         server.tool(annotations=hints)(_explained(function))
     for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both
         _refuse_unknown_arguments(tool)
-        _shorten_schemas(tool)
+        tool.parameters = shorten(tool.parameters)
+        tool.fn_metadata.output_schema = _named_fields(tool)
     return server
 
 
@@ -67,13 +68,10 @@ def _refuse_unknown_arguments(tool: Tool) -> None:
     tool.parameters["additionalProperties"] = False
 
 
-def _shorten_schemas(tool: Tool) -> None:
-    """A tool list is read into every session's context: generated titles and empty alternatives say nothing."""
-    tool.parameters = shorten(tool.parameters)
-    output = tool.fn_metadata.output_schema
-    if output is not None:  # the names of an answer's fields are what a caller needs; schemas/ has the rest
-        fields = {name: {} for name in output["properties"]}
-        tool.fn_metadata.output_schema = {"type": "object", "properties": fields}
+def _named_fields(tool: Tool) -> dict[str, Any]:
+    """The names of an answer's fields: what a caller needs, in a tenth of the SDK's nested schema."""
+    noun = get_type_hints(tool.fn)["return"]
+    return {"type": "object", "properties": {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}}
 
 
 def shorten(schema: Any) -> Any:

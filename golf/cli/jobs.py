@@ -81,7 +81,9 @@ def follow(local: LocalJobs, job: Job, title: str, timeout_s: float | None = Non
     with render.progress(title) as bar:
 
         def poll(now: Job) -> None:
+            if now.phase is None:  # not begun, or over
+                return
             shown = " ".join(f"{key}={value:.4g}" for key, value in now.metrics.items() if key != "wall_s")
-            bar.update(now.phase or now.state, now.step or 0, now.iterations, shown)
+            bar.update(now.phase, now.step or 0, now.iterations, shown)
 
         return local.wait(job.id, timeout_s, poll)

@@ -91,7 +91,7 @@ def claim_candidate(workspace: Workspace, parent: str) -> Path:
         shutil.copyfile(folder / "train_gpt.py", script)
         patch = TEMPLATES / said["patch"]
         done = subprocess.run(
-            ["git", "apply", "--unidiff-zero", str(patch)], cwd=scratch, capture_output=True, text=True, check=False
+            ["git", "apply", str(patch)], cwd=scratch, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise UnreadableInput(f"{patch} does not fit {folder / 'train_gpt.py'}: {done.stderr.strip()}")

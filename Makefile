@@ -5,18 +5,18 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 
-.PHONY: demo test test-slow check setup
+.PHONY: demo test test-slow check setup tools
 
 demo: setup
 	$(BIN)/golf demo
 
-test: setup
+test: setup tools
 	$(BIN)/python -m pytest
 
-test-slow: setup
+test-slow: setup tools
 	$(BIN)/python -m pytest -m slow
 
-check: setup
+check: setup tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
@@ -29,3 +29,10 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --editable ".[train,mlx,dev]"
 	@touch $@
+
+# The MCP inspector, and the Node it needs; without npm its one test is skipped and says so.
+tools:
+	@if command -v npm >/dev/null; then \
+	  test node_modules/.ready -nt package.json || \
+	  { npm install --silent --no-audit --no-fund --no-package-lock && touch node_modules/.ready; }; \
+	else echo "npm is not installed: the inspector's test will be skipped"; fi

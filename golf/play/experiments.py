@@ -217,7 +217,8 @@ def _literal(name: str) -> str:
 
 def described(name: str, experiment: Experiment) -> str:
     """The ledger's description: the folder's name, then the hypothesis' first line."""
-    return f"{name}: {experiment.hypothesis.strip().splitlines()[0][:200]}"
+    line = experiment.hypothesis.strip().splitlines()[0]
+    return f"{name}: {line if len(line) <= 200 else line[:199] + '…'}"
 
 
 def named_in(description: str) -> str:

@@ -555,8 +555,8 @@ def _rich_table(table: Table, width: int) -> list[Any]:
         drawn.add_column(
             Text(_heading(name, [word(name, cell, grouped=True) for cell in column])),
             justify="right" if is_number else "left",
-            no_wrap=is_number,
-            overflow="fold",
+            no_wrap=is_number or name == "description",  # a ledger is read line by line; the file has them whole
+            overflow="ellipsis" if name == "description" else "fold",
             min_width=16 if name in PROSE else None,
         )
     for one in table.rows:

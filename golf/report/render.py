@@ -547,6 +547,7 @@ def _rich_table(table: Table, width: int) -> list[Any]:
 
     table, hidden = _fitted(table, width)
     drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    drawn.expand = "description" in table.columns  # it takes the room the others leave
     for index, name in enumerate(table.columns):
         column = [one[index] for one in table.rows]
         is_number = any(isinstance(cell, (int, float)) for cell in column) and not any(
@@ -558,6 +559,7 @@ def _rich_table(table: Table, width: int) -> list[Any]:
             no_wrap=is_number or name == "description",  # a ledger is read line by line; the file has them whole
             overflow="ellipsis" if name == "description" else "fold",
             min_width=16 if name in PROSE else None,
+            ratio=1 if name == "description" else None,
         )
     for one in table.rows:
         drawn.add_row(*(_styled(name, cell) for name, cell in zip(table.columns, one, strict=True)))

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golf.errors import UnreadableInput
-from golf.measure.logs import POINTS_MAX, folder_logs, last_point, read_log, seed_in_name
+from golf.measure.log_lines import POINTS_MAX
+from golf.measure.logs import folder_logs, last_point, read_log, seed_in_name
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -83,6 +83,16 @@ def _last_line(fd: int) -> str:
         return content[content.rfind(b"\n") + 1 :].decode("utf-8", "replace")
 
 
+def tail(path: Path, num_bytes: int = 16 * 1024) -> str:
+    """The end of a text file, without reading the rest; empty when there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - num_bytes))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries, so that a rename survives a power cut (no-op where unsupported)."""
     with contextlib.suppress(OSError):

@@ -13,6 +13,8 @@ GolfError                 the message says what happened, the limit, the value a
     └── JobFailed         a job ended without the result that was asked of it
 """
 
+import sqlite3
+
 
 class GolfError(Exception):
     """Base of every expected failure; `exit_code` is what the command line returns."""
@@ -60,3 +62,21 @@ class NotFound(UnreadableInput):
 
 class JobFailed(UnreadableInput):
     """A job ended without the result it was started for."""
+
+
+UNUSABLE = (GolfError, OSError, sqlite3.Error, ValueError, RecursionError, OverflowError)
+"""What the doors explain in a line instead of a traceback: the tree above, and what systems and hostile input raise."""
+
+
+def explained(error: Exception) -> GolfError:
+    """The same failure as one of ours, with what to do next."""
+    if isinstance(error, GolfError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        return UnreadableInput(
+            f"the workspace's database .golf/golf.db could not be used: {error}. Another process may hold it, the disk "
+            "may be full or read-only; if it is damaged, move it away (it holds what was spent) and start again"
+        )
+    if isinstance(error, OSError):
+        return UnreadableInput(f"{error.filename or 'the system'}: {error.strerror or error}")
+    return UnreadableInput(f"unusable input: {error}")

@@ -37,17 +37,15 @@ Source: the challenge's data pipeline; the format comes from karpathy's llm.c.
 
 @dataclass(frozen=True)
 class Challenge:
-    """What a submission is held to: limits, the metric and which way is better."""
+    """What a submission is held to."""
 
     name: str
     artifact_bytes_max: int = ARTIFACT_BYTES_MAX
     train_time_s_max: float = TRAIN_TIME_S_MAX
     eval_time_s_max: float = EVAL_TIME_S_MAX
-    metric: str = "val_bpb"
-    lower_is_better: bool = True
-    baseline: float | None = None
-    """Published score to beat, in units of `metric`; None where there is none."""
+    baseline_bpb: float | None = None
+    """Published val_bpb to beat; None where there is none."""
 
 
-PARAMETER_GOLF = Challenge(name="parameter-golf", baseline=NAIVE_BASELINE_BPB)
+PARAMETER_GOLF = Challenge(name="parameter-golf", baseline_bpb=NAIVE_BASELINE_BPB)
 PRESETS = {PARAMETER_GOLF.name: PARAMETER_GOLF}

@@ -7,7 +7,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
 Tier = str
 """Name of a rung of the compute ladder in golf.toml, e.g. `smoke`, `local`, `h100x8`."""
@@ -148,26 +148,42 @@ class TrainingLog(Noun):
 
 # --- experiments -------------------------------------------------------------------------------
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,79}$")]
-
 
 class Experiment(Noun):
     """`config.yaml`: what is claimed and how it is tried, written before the run."""
 
-    hypothesis: str = Field(min_length=1)
+    hypothesis: str = Field(pattern=r"\S")
     expected_outcome: str = ""
     rollback_criteria: str = ""
     parent: str | None = None
     """Experiment this one changes, by folder name; the line delta is counted against its script."""
     tier: Tier = "local"
-    script: str = "train_gpt.py"
-    """The training script in the experiment's folder."""
+    script: str = Field(default="train_gpt.py", pattern=r"^[^/\\\x00]+$")
+    """The training script: a file name in the experiment's folder."""
     command: list[str] | None = None
     """Overrides the tier's command; `{python}` and `{script}` are filled in."""
-    env: dict[str, str] = {}
+    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
     seeds: list[int] = Field(default=[1337], min_length=1)
     techniques: list[str] = []
     created_at: datetime | None = None
+
+    @field_validator("env")
+    @classmethod
+    def _no_other_course(cls, env: dict[str, str]) -> dict[str, str]:
+        """Data and tokenizer are the workspace's: with its own, an experiment would be scored by its own ruler."""
+        for key, value in env.items():
+            if key in ("DATA_PATH", "TOKENIZER_PATH"):
+                raise ValueError(f"{key} belongs to the workspace: set [data] in golf.toml, for every experiment")
+            if "\0" in value:
+                raise ValueError(f"{key} has a null byte in its value")
+        return env
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"a seed counts once (got {seeds})")
+        return seeds
 
 
 class Plan(Noun):
@@ -196,10 +212,14 @@ class SeedResult(Noun):
     """What the trainer's own log claims; a disagreement is in the result's notes."""
     artifact_bytes: int
     train_time_s: float | None = None
+    """As the trainer logged it, validation left out; None when the log is silent, or claims more than wall_time_s."""
+    wall_time_s: float | None = None
+    """The trainer's whole process, measured."""
     eval_time_s: float
     steps: int | None = None
+    """As logged."""
     memory_bytes: int
-    """Peak resident (or GPU) memory of the trainer."""
+    """Peak resident memory of the trainer, measured; on a tier with GPUs, GPU memory as logged where it is."""
     log: str
     scored_on: str = ""
     """Device, dtype and how much of the validation split the score covers."""
@@ -269,6 +289,8 @@ class Result(Noun):
     cost_usd: float = 0.0
     seeds: list[SeedResult] = []
     promotion: Promotion | None = None
+    data: str = ""
+    """The validation split it was scored on: folder name and content hash; scores on different data do not compare."""
     reference_bpb: dict[str, float] = {}
     """Bits per byte of plain compressors on the same validation text (unigram, gzip, zstd, lzma)."""
     settings: dict[str, str] = {}
@@ -298,7 +320,7 @@ class History(Noun):
     total: int
     """Rows that pass the filter."""
     best: Row | None
-    """Lowest val_bpb among kept rows that pass the filter."""
+    """Lowest val_bpb among kept rows of the tier asked for, else of the newest row's tier: tiers do not compare."""
     rows: list[Row]
     """At most as many as were asked for."""
     path: str

@@ -6,6 +6,8 @@ a misspelt limit must not silently become a default.
 """
 
 import os
+import shutil
+import sys
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from golf import rules
+from golf import durable, rules
 from golf.errors import BadConfig, NotFound
 
 CONFIG_NAME = "golf.toml"
@@ -80,12 +82,10 @@ class GuardSettings(Settings):
 
 
 class ChallengeSettings(Settings):
-    """A preset, with any limit overridden for a challenge of one's own."""
+    """A preset, with its size limit overridden for a challenge of one's own."""
 
     preset: str = rules.PARAMETER_GOLF.name
     artifact_bytes_max: int | None = Field(default=None, gt=0)
-    train_time_s_max: float | None = Field(default=None, gt=0)
-    eval_time_s_max: float | None = Field(default=None, gt=0)
 
 
 DEFAULT_TIERS: dict[str, TierSettings] = {
@@ -186,7 +186,7 @@ class Workspace:
     def state(self) -> Path:
         """`.golf/`: database, jobs, worktrees; ignores itself in git."""
         folder = self.root / ".golf"
-        if not folder.exists():
+        if not (folder / ".gitignore").exists():  # the file, not the folder: a kill may fall between the two
             folder.mkdir(exist_ok=True)
             (folder / ".gitignore").write_text("*\n")
         return folder
@@ -204,6 +204,16 @@ class Workspace:
         return self.state / "worktrees"
 
     @property
+    def python(self) -> str:
+        """The training interpreter: a path as golf.toml means it, or a program on PATH."""
+        chosen = self.config.train.python
+        if not chosen:
+            return sys.executable
+        if os.sep in chosen:
+            return str(self.root / Path(chosen).expanduser())  # an absolute one stays as it is
+        return shutil.which(chosen) or chosen
+
+    @property
     def data(self) -> Path:
         """Folder of shards (DATA_PATH)."""
         return (self.root / self.config.data.path).resolve()
@@ -212,6 +222,28 @@ class Workspace:
     def tokenizer(self) -> Path:
         """SentencePiece model (TOKENIZER_PATH)."""
         return (self.root / self.config.data.tokenizer).resolve()
+
+
+def point_at(workspace: Workspace, data: Path, tokenizer: Path) -> bool:
+    """Set `[data]` in golf.toml to a course inside the workspace, where it still says the default.
+
+    Everything else in the file, comments included, stays as it is. Returns whether it was changed.
+    """
+    path, default = workspace.root / CONFIG_NAME, DataSettings()
+    if workspace.config.data != default or not data.resolve().is_relative_to(workspace.root.resolve()):
+        return False
+    text = path.read_text(encoding="utf-8")
+    places = {
+        "path": data.resolve().relative_to(workspace.root.resolve()).as_posix(),
+        "tokenizer": tokenizer.resolve().relative_to(workspace.root.resolve()).as_posix(),
+    }
+    if "[data]" in text:
+        for key, place in places.items():
+            text = text.replace(f'{key} = "{getattr(default, key)}"', f'{key} = "{place}"')
+    else:
+        text += "\n[data]\n" + "".join(f'{key} = "{place}"\n' for key, place in places.items())
+    durable.replace(path, text)
+    return read_config(path).data.model_dump() == places
 
 
 def read_config(path: Path) -> Config:

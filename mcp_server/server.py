@@ -4,8 +4,8 @@ Long work runs in jobs of its own, so nothing heavy is ever imported here and a 
 the server answering.
 """
 
-import contextlib
 import functools
+import inspect
 import logging
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 
-from golf.errors import GolfError, NotFound
+from golf.errors import UNUSABLE, NotFound, explained
 from golf.play import record
 from golf.workspace import Workspace
 from mcp_server import tools
@@ -43,8 +43,12 @@ def run() -> None:
     """Serve over stdio until the client closes the pipe."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a late flush would land in the protocol
-    with contextlib.suppress(NotFound):
+    try:
         record.recover(Workspace.find())
+    except NotFound:
+        pass  # each tool says so, and how to make a workspace
+    except UNUSABLE as error:
+        logging.error("%s", explained(error))  # a damaged ledger must not keep the session from its tools
     build().run()
 
 
@@ -55,10 +59,17 @@ def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except GolfError as error:
-            raise ToolError(str(error)) from error
+        except UNUSABLE as error:
+            raise ToolError(str(explained(error))) from error
 
-    return call
+    @functools.wraps(function)
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except UNUSABLE as error:
+            raise ToolError(str(explained(error))) from error
+
+    return call_async if inspect.iscoroutinefunction(function) else call
 
 
 def _refuse_unknown_arguments(tool: Tool) -> None:

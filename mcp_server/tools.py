@@ -4,17 +4,17 @@ Defaults are stated in words because Codex strips them from schemas. Paths come 
 stay inside the workspace. Every answer fits in 2 kB; a path leads to the rest.
 """
 
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Literal
 
+import anyio
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from golf.errors import BadConfig
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
-from golf.play import experiments, promotion, start, targets
+from golf.play import experiments, promotion, record, start, targets
 from golf.play import history as past
 from golf.play.budget import BudgetBook
 from golf.schema import Artifact, Budget, History, Job, Promotion
@@ -40,7 +40,7 @@ def measure_artifact(
     """Artifact size: bytes of code + compressed weights counted against the 16,000,000 limit, and the headroom left."""
     workspace = Workspace.find()
     place, challenge = targets.artifact(path, workspace=workspace)
-    return artifact.measure_artifact(_inside(workspace, place), challenge=challenge, weights=weights)
+    return artifact.measure_artifact(workspace.inside(place), challenge=challenge, weights=weights)
 
 
 def evaluate_bpb(
@@ -59,7 +59,7 @@ def evaluate_bpb(
     workspace = Workspace.find()
     place = path
     if not experiments.exists(workspace, path):
-        place = str(_inside(workspace, workspace.root / path))
+        place = str(workspace.inside(path))
     return start.start_evaluation(workspace, place, stride=stride, seq_len=seq_len, max_tokens=max_tokens)
 
 
@@ -80,47 +80,51 @@ def run_experiment(
     parent: Annotated[str | None, Field(description="Experiment this one changes")] = None,
     expected_outcome: Annotated[str, Field(description="In numbers")] = "",
     rollback_criteria: Annotated[str, Field(description="When to give the idea up")] = "",
-    env: Annotated[dict[str, str] | None, Field(description="Settings such as NUM_LAYERS")] = None,
-    seeds: Annotated[list[int] | None, Field(description="Default: 1337. Two or more measure noise")] = None,
-    tier: Annotated[str, Field(description="Rung in golf.toml. Default: local")] = "local",
+    env: Annotated[
+        dict[str, str] | None, Field(description="Settings such as NUM_LAYERS, on top of the parent's")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, Field(description="Default: the parent's, else 1337. Two or more measure noise")
+    ] = None,
+    tier: Annotated[str | None, Field(description="Rung in golf.toml. Default: the parent's, else local")] = None,
     again: Annotated[bool, Field(description="Repeat a played experiment; default false")] = False,
 ) -> Job:
     """Train, quantise, evaluate and record an experiment on the free local tier. A job: follow with wait_for_job."""
     workspace = Workspace.find()
-    if not experiments.exists(workspace, experiment):
-        source = None if script is None else _inside(workspace, workspace.root / script)
-        experiments.claim(
-            workspace,
-            experiment,
-            hypothesis=hypothesis,
-            script=source,
-            parent=parent,
-            expected_outcome=expected_outcome,
-            rollback_criteria=rollback_criteria,
-            env=env,
-            seeds=seeds,
-            tier=tier,
-        )
-    elif hypothesis is not None:
-        raise BadConfig(
-            f"{experiment} exists, and its claim stands as written; play it by name alone, or choose a new name"
-        )
-    return start.start_run(workspace, experiment, again=again)
+    folder = experiments.claimed(
+        workspace,
+        experiment,
+        hypothesis=hypothesis,
+        script=None if script is None else workspace.inside(script),
+        parent=parent,
+        expected_outcome=expected_outcome,
+        rollback_criteria=rollback_criteria,
+        env=env,
+        seeds=seeds,
+        tier=tier,
+    )
+    return start.start_run(workspace, folder.name, again=again)
 
 
 def job_status(id: JobId) -> Job:
     """State, progress and last metrics of a running or finished job; reads files, never touches the process."""
-    return LocalJobs(Workspace.find()).get(id)
+    return _settled(LocalJobs(Workspace.find()).get(id))
 
 
-def wait_for_job(
+async def wait_for_job(
     id: JobId,
     timeout_s: Annotated[
         float, Field(description="Seconds to wait at most. Default: 240", gt=0, le=WAIT_S_MAX)
     ] = 240.0,
 ) -> Job:
     """Wait until a job ends or the time is up; returns its state and result. Call again while it is running."""
-    return LocalJobs(Workspace.find()).wait(id, timeout_s)
+    deadline = time.monotonic() + timeout_s
+    while True:  # asynchronous, so that a client that goes away ends the wait
+        job = await anyio.to_thread.run_sync(job_status, id)
+        left = deadline - time.monotonic()
+        if job.ended_at is not None or left <= 0:
+            return job
+        await anyio.sleep(min(0.3, left))
 
 
 def cancel_job(id: JobId) -> Job:
@@ -157,6 +161,8 @@ TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
 ]
 
 
-def _inside(workspace: Workspace, path: Path) -> Path:
-    """Refuses what leads out of the workspace."""
-    return workspace.inside(path)
+def _settled(job: Job) -> Job:
+    """The job; one that ended without a record of its own enters the ledger as a crash first."""
+    if job.state in ("failed", "lost", "timed_out"):
+        record.recover(Workspace.find())
+    return job

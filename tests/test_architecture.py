@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"golf.errors", "golf.rules"},
     {"golf.schema"},
-    {"golf.durable", "golf.database", "golf.workspace", "golf.bundle"},
+    {"golf.durable", "golf.database", "golf.workspace", "golf.bundle", "golf.environment"},
     {"golf.measure", "golf.referee"},
     {"golf.data", "golf.jobs"},
     {"golf.play", "golf.research", "golf.desk"},

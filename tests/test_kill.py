@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import eventually
+from scene import eventually
 
 from golf.jobs import process
 from golf.jobs.local import LocalJobs

@@ -83,7 +83,7 @@ def test_a_path_inside_is_resolved(workspace: Workspace) -> None:
 
 
 def test_the_state_folder_is_ignored_by_git(workspace: Workspace) -> None:
-    from conftest import git
+    from scene import git
 
     (workspace.state / "golf.db").touch()
     assert ".golf" not in git(workspace.root, "status", "--porcelain", "--untracked-files=all")

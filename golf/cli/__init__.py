@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from golf.cli import course, demo, jobs, measure, play, setup
-from golf.errors import GolfError
+from golf.errors import UNUSABLE, explained
+from golf.report import words
 
 GROUPS = (setup, demo, play, measure, jobs, course)
 
@@ -23,15 +24,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ["GOLF_WORKSPACE"] = arguments.workspace
     try:
         return arguments.act(arguments)
-    except GolfError as error:
-        print(f"golf {arguments.verb}: {error}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         print(f"golf {arguments.verb}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `golf history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet
         return 0
+    except UNUSABLE as error:
+        if os.environ.get("GOLF_DEBUG"):
+            raise
+        failure = explained(error)
+        lines = [words.clean(line) for line in f"golf {arguments.verb}: {failure}".splitlines()]
+        print("\n".join(lines), file=sys.stderr)  # a log's last words are in it: no terminal codes
+        return failure.exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:

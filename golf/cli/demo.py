@@ -25,8 +25,6 @@ def register(verbs: verb.Verbs) -> None:
 def demo(arguments: argparse.Namespace) -> int:
     """Exit 0 when the round was played to its end, whoever won; Ctrl-C ends it and keeps what was recorded."""
     from golf.cli import jobs
-    from golf.errors import JobFailed
-    from golf.jobs.local import LocalJobs
     from golf.play import demo as play
     from golf.play import experiments, record, start
     from golf.report import plots, render, round
@@ -42,12 +40,8 @@ def demo(arguments: argparse.Namespace) -> int:
     for claim in (play.claim_baseline, lambda workspace: play.claim_candidate(workspace, results[0].experiment)):
         experiment = claim(workspace)
         job = start.start_run(workspace, experiment.name, foreground=True)
-        ended = jobs.follow(LocalJobs(workspace), job, experiment.name)
-        record.recover(workspace)
-        result = experiments.read_result(experiment)
-        if ended.state != "done" or result is None:
-            raise JobFailed(f"{experiment.name} {ended.state}: {ended.message}. Output: {ended.folder}")
-        results.append(result)
+        jobs.finished(workspace, job, experiment.name)
+        results.append(experiments.read_result(experiment))
 
     picture = folder / "round.png"
     rows = [record.row(result, result.experiment) for result in results]

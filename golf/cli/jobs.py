@@ -6,12 +6,13 @@ import sys
 from golf.cli import verb
 from golf.jobs.local import LocalJobs
 from golf.schema import Job
+from golf.workspace import Workspace
 
 
 def register(verbs: verb.Verbs) -> None:
     """Declare the verbs about long work."""
     many = verb.add(verbs, "jobs", jobs, "list the newest jobs", "golf jobs --json")
-    many.add_argument("-n", "--limit", type=int, default=20, help="how many (default: 20)")
+    many.add_argument("-n", "--limit", type=verb.whole, default=20, help="how many (default: 20)")
     one = verb.add(verbs, "job", job, "show one job: state, progress, last metrics", "golf job 3f2a1c")
     wait_for = verb.add(verbs, "wait", wait, "wait for a job's end", "golf wait 3f2a1c --timeout 600")
     wait_for.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds (default: until it ends)")
@@ -38,7 +39,7 @@ def job(arguments: argparse.Namespace) -> int:
 
 
 def wait(arguments: argparse.Namespace) -> int:
-    """Exit 0 when it ended well, 1 when it did not, 2 when it still runs."""
+    """Exit 0 when it ended well, 1 when it did not, or not yet."""
     from golf.report import render
 
     workspace = verb.opened()
@@ -47,7 +48,6 @@ def wait(arguments: argparse.Namespace) -> int:
     render.show(ended, json=arguments.json)
     if ended.ended_at is None:
         print(f"golf wait: still {ended.state} after {arguments.timeout:g} s", file=sys.stderr)
-        return 2
     return 0 if ended.state == "done" else 1
 
 
@@ -65,13 +65,30 @@ def reap(arguments: argparse.Namespace) -> int:
     from golf.jobs.progress import read_job
     from golf.jobs.store import JobStore
     from golf.report import render
-    from golf.workspace import Workspace
 
     workspace = Workspace.find()
     lost = reaper.reap(workspace)
     verb.opened()
     render.show([read_job(JobStore(workspace), record) for record in lost], json=arguments.json)
     return 0
+
+
+def finished(workspace: Workspace, job: Job, title: str) -> Job:
+    """Follow a foreground job to its good end.
+
+    Raises:
+        JobFailed: it ended otherwise; `exit_code` is the job's where it gave one.
+    """
+    from golf.errors import JobFailed
+    from golf.play import record
+
+    ended = follow(LocalJobs(workspace), job, title)
+    record.recover(workspace)
+    if ended.state != "done":
+        failure = JobFailed(f"{ended.state}: {ended.message} (output: {ended.folder})")
+        failure.exit_code = 1 if ended.exit_code == 1 else 2
+        raise failure
+    return ended
 
 
 def follow(local: LocalJobs, job: Job, title: str, timeout_s: float | None = None) -> Job:

@@ -1,7 +1,6 @@
 """`golf measure-artifact`, `golf evaluate-bpb`, `golf read-log`."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from golf.cli import verb
@@ -79,8 +78,6 @@ def measure_artifact(arguments: argparse.Namespace) -> int:
 def evaluate_bpb(arguments: argparse.Namespace) -> int:
     """Scores in a job; Ctrl-C ends it."""
     from golf.cli import jobs
-    from golf.jobs import progress
-    from golf.jobs.local import LocalJobs
     from golf.play import start
     from golf.report import render
     from golf.schema import Evaluation
@@ -102,11 +99,8 @@ def evaluate_bpb(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         render.show(job, json=arguments.json)
         return 0
-    ended = jobs.follow(LocalJobs(workspace), job, f"evaluating {arguments.path}")
-    if ended.state != "done":
-        print(f"golf evaluate-bpb: {ended.message}. Output: {ended.folder}", file=sys.stderr)
-        return 2
-    render.show(Evaluation.model_validate(progress.outcome(Path(ended.folder))["result"]), json=arguments.json)
+    ended = jobs.finished(workspace, job, f"evaluating {arguments.path}")
+    render.show(Evaluation.model_validate(ended.result), json=arguments.json)
     return 0
 
 

@@ -3,9 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from golf.cli import verb
-from golf.workspace import Workspace
+from golf.schema import Noun
 
 
 def register(verbs: verb.Verbs) -> None:
@@ -40,7 +41,7 @@ def register(verbs: verb.Verbs) -> None:
         "the ledger: what was tried, what it scored, what was kept",
         "golf history --best -n 5",
     )
-    past.add_argument("-n", "--limit", type=int, default=20, help="rows to show (default: 20)")
+    past.add_argument("-n", "--limit", type=verb.whole, default=20, help="rows to show (default: 20)")
     past.add_argument("--tier", help="only this tier")
     past.add_argument("--status", choices=("keep", "discard", "crash"), help="only this status")
     past.add_argument("--best", action="store_true", help="best first instead of newest last")
@@ -73,11 +74,11 @@ def _claim(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hypothesis", help="what you expect, and why; required for a new experiment")
     parser.add_argument("--expected", default="", help="expected outcome, in numbers")
     parser.add_argument("--rollback", default="", help="when to give the idea up")
-    parser.add_argument("--script", type=Path, help="training script; it is copied into the experiment")
-    parser.add_argument("--parent", help="the experiment this one changes")
-    parser.add_argument("--tier", default="local", help="rung of the ladder in golf.toml (default: local)")
+    parser.add_argument("--script", type=Path, help="training script; it is copied (default: the parent's)")
+    parser.add_argument("--parent", help="the experiment this one changes; what is not said is as there")
+    parser.add_argument("--tier", help="rung of the ladder in golf.toml (default: the parent's, else local)")
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable")
-    parser.add_argument("--seeds", default="1337", help="comma-separated (default: 1337); two or more measure noise")
+    parser.add_argument("--seeds", help="comma-separated (default: the parent's, else 1337); two or more measure noise")
 
 
 def new(arguments: argparse.Namespace) -> int:
@@ -85,7 +86,7 @@ def new(arguments: argparse.Namespace) -> int:
     from golf.play import experiments
     from golf.report import render
 
-    folder = _create(Workspace.find(), arguments)
+    folder = experiments.claim(verb.opened(), arguments.name, **{"hypothesis": None, **_said(arguments)})
     render.show(experiments.load(folder), json=arguments.json)
     print(f"wrote {folder}. Play it: golf run {folder.name}", file=sys.stderr)
     return 0
@@ -94,14 +95,11 @@ def new(arguments: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when scored and within the limit, 1 when over it, 2 when there is no score."""
     from golf.cli import jobs
-    from golf.jobs.local import LocalJobs
-    from golf.play import experiments, record, start
+    from golf.play import experiments, start
     from golf.report import render
 
     workspace = verb.opened()
-    if arguments.hypothesis is not None and not experiments.exists(workspace, arguments.name):
-        _create(workspace, arguments)
-    folder = experiments.find(workspace, arguments.name)
+    folder = experiments.claimed(workspace, arguments.name, **_said(arguments))
     if arguments.dry_run:
         render.show(start.plan_run(workspace, folder.name), json=arguments.json)
         return 0
@@ -109,11 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         render.show(job, json=arguments.json)
         return 0
-    ended = jobs.follow(LocalJobs(workspace), job, folder.name)
-    record.recover(workspace)
-    if ended.state != "done":
-        print(f"golf run: {ended.message}", file=sys.stderr)
-        return 2
+    jobs.finished(workspace, job, folder.name)
     result = experiments.read_result(folder)
     assert result is not None  # a done run wrote it
     render.show(result, json=arguments.json)
@@ -157,30 +151,38 @@ def check_budget(arguments: argparse.Namespace) -> int:
 def report(arguments: argparse.Namespace) -> int:
     """From what is on disk; nothing is measured again."""
     from golf.play import experiments
-    from golf.report import evidence
+    from golf.report import evidence, render
 
     workspace = verb.opened()
-    print(evidence.write_report(workspace, experiments.find(workspace, arguments.name)))
+    folder = experiments.find(workspace, arguments.name)
+    page = evidence.write_report(workspace, folder)
+    render.show(Written(report=str(page), picture=str(folder / evidence.PICTURE)), json=arguments.json)
     return 0
 
 
-def _create(workspace: Workspace, arguments: argparse.Namespace) -> Path:
+class Written(Noun):
+    """What `golf report` made."""
+
+    report: str
+    picture: str
+
+
+def _said(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of a new experiment, as `experiments.claim` takes it; nothing that was not said."""
     from golf.errors import BadConfig
-    from golf.play import experiments
 
     try:
-        seeds = [int(seed) for seed in arguments.seeds.split(",")]
+        seeds = [int(seed) for seed in arguments.seeds.split(",")] if arguments.seeds else None
     except ValueError:
         raise BadConfig(f"--seeds takes whole numbers with commas between (got {arguments.seeds!r})") from None
-    return experiments.claim(
-        workspace,
-        arguments.name,
-        hypothesis=arguments.hypothesis,
-        expected_outcome=arguments.expected,
-        rollback_criteria=arguments.rollback,
-        script=arguments.script,
-        parent=arguments.parent,
-        tier=arguments.tier,
-        env=verb.settings(arguments.env),
-        seeds=seeds,
-    )
+    said = {
+        "hypothesis": arguments.hypothesis,
+        "expected_outcome": arguments.expected,
+        "rollback_criteria": arguments.rollback,
+        "script": arguments.script,
+        "parent": arguments.parent,
+        "tier": arguments.tier,
+        "env": verb.settings(arguments.env),
+        "seeds": seeds,
+    }
+    return {key: value for key, value in said.items() if value}

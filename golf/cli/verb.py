@@ -32,6 +32,14 @@ def add(
     return parser
 
 
+def whole(text: str) -> int:
+    """A count for argparse: a whole number from 0 to a million."""
+    number = int(text)
+    if not 0 <= number <= 1_000_000:
+        raise ValueError
+    return number
+
+
 def settings(pairs: list[str]) -> dict[str, str]:
     """`KEY=VALUE` arguments as a dictionary.
 

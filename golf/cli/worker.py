@@ -1,7 +1,7 @@
 """A job's own process: `python -m golf.cli.worker JOB_FOLDER`, started by the supervisor.
 
 Reads request.json, does the work, writes outcome.json. Tracking and the report come after the
-record: they may fail without costing a result, and then the result says so.
+record: they may fail without costing a result, and then output.log says why.
 """
 
 import json

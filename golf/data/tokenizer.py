@@ -120,5 +120,5 @@ def _sentencepiece():
     try:
         import sentencepiece
     except ImportError as error:
-        raise MissingPackage("sentencepiece is not installed. Install it: pip install 'caddie[train]'") from error
+        raise MissingPackage("sentencepiece is not installed. Install it: pip install sentencepiece") from error
     return sentencepiece

@@ -7,6 +7,7 @@ server or terminal neither kills the job nor leaves it unwatched.
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,9 @@ class LocalJobs:
                 returns its command.
             time_limit_s: Wall-clock limit; the process group is ended at it.
             foreground: The job ends with the calling process.
+
+        Raises:
+            AmbiguousInput: a run of `subject` has not ended yet.
         """
         record = self.store.add(kind, subject, NAME)
         folder = self.store.folder(record.id)
@@ -75,7 +79,7 @@ class LocalJobs:
             self.store.ended(record.id, "failed", None, f"could not be started: {error}")
             raise
         self.store.hand_over(record.id, child.pid)
-        _children.append(child)
+        threading.Thread(target=child.wait, daemon=True).start()  # so that it does not stay as a zombie
         return self.get(record.id)
 
     def get(self, job_id: str) -> Job:
@@ -84,7 +88,6 @@ class LocalJobs:
         Raises:
             NotFound: no such job.
         """
-        _collect()
         record = self.store.get(job_id)
         if not record.has_ended and not process.is_alive(record.supervisor_pid, record.supervisor_started):
             reaper.reap(self.workspace)
@@ -93,7 +96,6 @@ class LocalJobs:
 
     def recent(self, limit: int = 20) -> list[Job]:
         """The newest jobs first."""
-        _collect()
         reaper.reap(self.workspace)
         return [progress.read_job(self.store, record) for record in self.store.recent(limit)]
 
@@ -123,11 +125,3 @@ class LocalJobs:
             if job.ended_at is None:  # the supervisor is stuck: end it and whatever it supervises
                 reaper.finish(self.store, self.store.get(record.id), "cancelled", "cancelled by force")
         return self.get(record.id)
-
-
-_children: list[subprocess.Popen[bytes]] = []
-"""Supervisors started by this process, so that the ended ones do not stay as zombies."""
-
-
-def _collect() -> None:
-    _children[:] = [child for child in _children if child.poll() is None]

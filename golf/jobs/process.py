@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -35,13 +36,16 @@ class Ended:
     """Why it was stopped from outside; None when it ended by itself."""
     peak_memory_bytes: int
     """Largest resident set among the child and the descendants it waited for."""
-    output_truncated: bool
+    wall_time_s: float
 
 
 def start_time(pid: int) -> float | None:
-    """When process `pid` started (seconds since the epoch), or None when there is no such process."""
+    """When process `pid` started, in seconds after the machine did; None when there is no such process.
+
+    Not the time of day: a clock that is set back or forth must not make a living process look like another.
+    """
     try:
-        return psutil.Process(pid).create_time()
+        return psutil.Process(pid).create_time() - psutil.boot_time()
     except psutil.Error:
         return None
 
@@ -51,8 +55,8 @@ def is_alive(pid: int | None, started: float | None) -> bool:
     if pid is None or started is None:
         return False
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        now = start_time(pid)
+        return now is not None and abs(now - started) < 1.0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -102,51 +106,55 @@ def run(
     Raises:
         OSError: the command could not be started.
     """
-    with open(output, "ab") as sink:
-        child = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=new_group,
-        )
-        assert child.stdout is not None
-        pump = _Pump(child.stdout.fileno(), sink.fileno(), output_cap_bytes)
-        pump.start()
-        reason = usage = None
-        try:
-            on_start(child.pid)
-            while usage is None and reason is None:
-                usage = _reap(child)
-                reason = should_stop() if usage is None else None
-                if usage is None and reason is None:
-                    time.sleep(0.2)
-        finally:
-            if usage is None:
-                usage = _stop(child, new_group, 0.0 if reason is None else grace_s)
-            pump.join(timeout=2.0)  # a descendant may hold the pipe open; it is not waited for
-            child.stdout.close()
-        return Ended(child.returncode, reason, usage, pump.truncated)
+    began = time.monotonic()
+    with open(output, "ab"):  # an output that cannot be written is known before anything starts
+        pass
+    child = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=new_group,
+    )
+    assert child.stdout is not None
+    pump = _Pump(child.stdout, output, output_cap_bytes)
+    pump.start()
+    reason = usage = None
+    try:
+        on_start(child.pid)
+        while usage is None and reason is None:
+            usage = _reap(child)
+            reason = should_stop() if usage is None else None
+            if usage is None and reason is None:
+                time.sleep(0.2)
+    finally:
+        if usage is None:
+            usage = _stop(child, new_group, 0.0 if reason is None else grace_s)
+        pump.join(timeout=2.0)  # a descendant may hold the pipe open; it is not waited for
+    return Ended(child.returncode, reason, usage, time.monotonic() - began)
 
 
 class _Pump(threading.Thread):
-    """Copies a pipe to a file up to a cap, and drains the rest."""
+    """Copies a pipe to a file up to a cap, and drains the rest.
 
-    def __init__(self, source: int, sink: int, cap: int) -> None:
+    It alone closes both: a descendant may write after the child has gone, and must not write into a
+    file that was given the same descriptor since.
+    """
+
+    def __init__(self, source: IO[bytes], sink: Path, cap: int) -> None:
         super().__init__(daemon=True)
         self.source, self.sink, self.left = source, sink, cap
-        self.truncated = False
 
     def run(self) -> None:
-        with contextlib.suppress(OSError):  # the pipe is closed under us when a descendant kept it
-            while chunk := os.read(self.source, 1 << 16):
+        """Until every holder of the pipe has closed it."""
+        with self.source, open(self.sink, "ab", buffering=0) as sink:
+            while chunk := os.read(self.source.fileno(), 1 << 16):
                 kept = chunk[: self.left]
-                self.truncated = self.truncated or len(kept) < len(chunk)
                 self.left -= len(kept)
-                while kept:
-                    kept = kept[os.write(self.sink, kept) :]
+                with contextlib.suppress(OSError):  # a full disk must not stop the draining
+                    sink.write(kept)
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int | None:

@@ -1,12 +1,14 @@
 """Both ends of the passive protocol: a job writes small files, whoever watches reads them.
 
-The job keeps `status.json` (its phase, and where the trainers' metrics and logs are) in its folder;
-a trainer appends JSON lines to the file GOLF_METRICS names, whose age is the heartbeat, and stops
-when the file GOLF_STOP names appears. Nobody ever signals, attaches to or queries a running
-trainer to learn how it is doing.
+The job keeps `status.json` (its phase, and where the trainers' metrics and logs are) in its folder. A
+trainer appends JSON lines to the file GOLF_METRICS names, whose age is the heartbeat, and ends training
+early, result included, when the file GOLF_STOP names appears: the log's name with `.stop`. Nobody ever
+signals, attaches to or queries a running trainer to learn how it is doing.
 """
 
+import contextlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +22,6 @@ from golf.schema import Job
 
 METRICS = "GOLF_METRICS"
 STOP = "GOLF_STOP"
-_TAIL_BYTES = 16 * 1024
 
 
 class Status:
@@ -88,14 +89,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 def last_metrics(path: Path) -> dict[str, float]:
     """The newest line of a metrics file, reading only its tail; empty when there is none."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return {}
     merged: dict[str, float] = {}
-    for line in lines:  # later lines win; val_bpb stays visible between validations
+    for line in durable.tail(path).splitlines():  # later lines win; val_bpb stays visible between validations
         merged.update(_point(line))
     return merged
 
@@ -103,15 +98,16 @@ def last_metrics(path: Path) -> dict[str, float]:
 def _point(line: str) -> dict[str, float]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(value, dict):
         return {}
-    return {
-        str(key): float(number)
-        for key, number in value.items()
-        if isinstance(number, int | float) and not isinstance(number, bool)
-    }
+    found = {}
+    for key, number in value.items():
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            with contextlib.suppress(OverflowError):
+                found[str(key)] = float(number)
+    return {key: number for key, number in found.items() if math.isfinite(number)}
 
 
 def _last_logged(path: Path) -> dict[str, float]:

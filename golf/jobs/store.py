@@ -2,7 +2,7 @@
 
 Rows change only forwards (queued → running → ended) and an ended job stays ended, whichever of
 supervisor, canceller and reaper comes first. Progress is not stored here: it is read from the
-files the job writes (`passive.py`).
+files the job writes (`progress.py`).
 """
 
 import os
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from golf import database
-from golf.errors import NotFound
+from golf.errors import AmbiguousInput, NotFound
 from golf.jobs import process
 from golf.schema import ENDED, JobState
 from golf.workspace import Workspace
@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     message TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
+CREATE UNIQUE INDEX IF NOT EXISTS one_run_at_a_time ON jobs (subject)
+    WHERE kind = 'run' AND state IN ('queued', 'running');
 """
 
 
@@ -73,15 +75,22 @@ class JobStore:
         return self.folders / job_id
 
     def add(self, kind: str, subject: str, backend: str) -> Record:
-        """A new queued job with an id that sorts by time; until a supervisor takes over, the caller answers for it."""
+        """A new queued job with an id that sorts by time; until a supervisor takes over, the caller answers for it.
+
+        Raises:
+            AmbiguousInput: `kind` is `run`, and a run of `subject` has not ended yet.
+        """
         now = _now()
         job_id = f"{now[:10].replace('-', '')}-{now[11:19].replace(':', '')}-{secrets.token_hex(3)}"
-        with self._connection() as connection:
-            connection.execute(
-                "INSERT INTO jobs (id, kind, subject, backend, state, created_at, supervisor_pid, supervisor_started) "
-                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)",
-                (job_id, kind, subject, backend, now, os.getpid(), process.start_time(os.getpid())),
-            )
+        try:
+            with self._connection() as connection:
+                connection.execute(
+                    "INSERT INTO jobs (id, kind, subject, backend, state, created_at, supervisor_pid, "
+                    "supervisor_started) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)",
+                    (job_id, kind, subject, backend, now, os.getpid(), process.start_time(os.getpid())),
+                )
+        except sqlite3.IntegrityError:
+            raise AmbiguousInput(f"{subject} is being played already. Watch it: golf jobs, golf wait ID") from None
         return self.get(job_id)
 
     def hand_over(self, job_id: str, pid: int) -> None:

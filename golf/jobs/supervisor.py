@@ -7,6 +7,7 @@ should it be killed itself, the reaper finishes its work at the next start of an
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 from golf import durable
 from golf.jobs import process, progress
@@ -74,6 +77,7 @@ class _Stop:
 
 def supervise(folder: Path) -> int:
     """Run the job in `folder` to its end; returns the exit code for this process."""
+    _adopt_orphans()
     spec = Spec.read(folder)
     store = JobStore(Workspace(Path(spec.workspace)))
     stop = _Stop(spec, folder)
@@ -88,26 +92,30 @@ def supervise(folder: Path) -> int:
             spec.command, cwd=Path(spec.cwd), env=environment, output=folder / "output.log", should_stop=stop
         )
         code = ended.exit_code
-        said = progress.outcome(folder).get("message")
-        if ended.reason is not None:
+        said = progress.outcome(folder)
+        if code == 0 or said.get("result") is not None:  # a result stands, also when the report after it did not end
+            state, message = "done", said.get("message", "finished")
+        elif ended.reason is not None:
             state, message = stop.state, ended.reason
-        elif code == 0:
-            state, message = "done", said or "finished"
         else:
-            message = said or f"ended with exit code {code}: {_last_line(folder / 'output.log')}"
+            message = said.get("message") or f"ended with exit code {code}: {_last_line(folder / 'output.log')}"
     except OSError as error:
         message = f"could not be started: {error}"
     finally:
-        process.end(process.marked(spec.job_id))
+        process.end([*process.marked(spec.job_id), *psutil.Process().children(recursive=True)])
         store.ended(spec.job_id, state, code, message)
     return 0
 
 
+def _adopt_orphans() -> None:
+    """On Linux, descendants that detach become children of this process, whatever their environment says."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
 def _last_line(path: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = path.read_bytes()[-4096:].decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-    return "no output"
+    lines = durable.tail(path).splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
 
 
 if __name__ == "__main__":

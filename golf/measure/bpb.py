@@ -20,14 +20,11 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 import golf
-from golf import errors, schema
-from golf.errors import AmbiguousInput, BadConfig, GolfError, JobFailed, NotFound
-from golf.measure import shards
+from golf import durable, errors, schema
+from golf.environment import inherited
+from golf.errors import BadConfig, GolfError, JobFailed, NotFound
+from golf.measure import artifact, shards
 
-SCRIPT_NAME = "train_gpt.py"
-
-_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-_KEPT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "PYTORCH_", "TORCH_", "DYLD_")
 _POLL_S = 0.1
 _LOG_TAIL = 600
 
@@ -40,23 +37,18 @@ class Checkpoint(NamedTuple):
 
 
 def find_checkpoint(path: Path, script: Path | None = None) -> Checkpoint:
-    """The weights at `path` (a file, or a folder with one `.ptz`, else one `.pt`) and the script beside them.
+    """The weights at `path` (a file, or a folder whose one weights file counts) and the script beside them.
 
     Raises:
-        NotFound: no weights, or no `train_gpt.py` beside them and no `script` given.
+        NotFound: no `train_gpt.py` beside them and no `script` given.
+        UnreadableInput: there are no weights.
         AmbiguousInput: several weight files; none is chosen silently.
     """
     if path.is_dir():
-        found = sorted(path.glob("*.ptz")) or sorted(path.glob("*.pt"))
-        if not found:
-            raise NotFound(f"no weights (*.ptz, *.pt) in {path}. Train first, e.g.: golf run EXPERIMENT")
-        if len(found) > 1:
-            names = ", ".join(file.name for file in found)
-            raise AmbiguousInput(f"{path} has several weight files: {names}. Name one: golf evaluate-bpb {found[0]}")
-        path = found[0]
+        path = artifact.find_weights(path)
     elif not path.is_file():
         raise NotFound(f"there is no checkpoint {path}")
-    script = script or path.parent / SCRIPT_NAME
+    script = script or path.parent / artifact.SCRIPT
     if not script.is_file():
         raise NotFound(f"there is no script {script} to build the model from. Name it: --script PATH")
     return Checkpoint(path, script)
@@ -154,10 +146,7 @@ def _run(
         link.unlink(missing_ok=True)
         link.symlink_to(Path(golf.__file__).resolve().parent)
     command = [python, "-m", "golf.measure.scorer", str(folder / "request.json")]
-    environment = {"PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment |= {
-        name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)
-    }
+    environment = {**inherited(), "PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with open(log, "wb") as output:
         try:
@@ -214,7 +203,7 @@ def _forward(lines: Path, seen: int, progress: Callable[[int, int], None] | None
 
 def _read(result: Path, status: int, log: Path, checkpoint: Path) -> schema.Evaluation:
     """The worker's result as an Evaluation, or the error it stands for."""
-    tail = log.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_TAIL:]
+    tail = durable.tail(log, _LOG_TAIL).strip()
     if not result.exists():
         if status < 0:
             name = signal.Signals(-status).name

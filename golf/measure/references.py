@@ -27,7 +27,7 @@ def validation_text(data: Path, tokenizer: Path, max_tokens: int = SAMPLE_TOKENS
     try:
         import sentencepiece
     except ImportError:
-        raise MissingPackage("sentencepiece is not installed. Install it: pip install 'caddie[train]'") from None
+        raise MissingPackage("sentencepiece is not installed. Install it: pip install sentencepiece") from None
     model = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer))
     pieces, left = [], max_tokens
     for shard in shards.find_shards(data, "val"):

@@ -5,6 +5,7 @@ would. The candidate is a patch against the baseline, so that its one idea can b
 """
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ from golf.workspace import CONFIG_NAME, Workspace
 TEMPLATES = bundle.TEMPLATES / "demo"
 TIER = "demo"
 SEEDS = [1337, 42]
-SEED_TIME_LIMIT_S = 900
+RUN_TIME_LIMIT_S = 900
 """A backstop for a stuck machine; the trainers stop by themselves much earlier."""
 
 
@@ -90,9 +91,7 @@ def claim_candidate(workspace: Workspace, parent: str) -> Path:
         script = Path(scratch) / "train_gpt.py"
         shutil.copyfile(folder / "train_gpt.py", script)
         patch = TEMPLATES / said["patch"]
-        done = subprocess.run(
-            ["git", "apply", str(patch)], cwd=scratch, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["git", "apply", str(patch)], cwd=scratch, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise UnreadableInput(f"{patch} does not fit {folder / 'train_gpt.py'}: {done.stderr.strip()}")
         return experiments.claim(
@@ -103,8 +102,7 @@ def claim_candidate(workspace: Workspace, parent: str) -> Path:
             rollback_criteria=said["rollback_criteria"],
             script=script,
             parent=folder.name,
-            tier=TIER,
-            seeds=SEEDS,
+            techniques=said["techniques"],
         )
 
 
@@ -125,7 +123,7 @@ def conclude(results: list[Result], folder: Path, text: str, picture: Path, elap
             f"best val_bpb {best:.4f} is not below the plain compressors ({line:.4f}): this machine made only "
             f"{min(seed.steps or 0 for seed in candidate.seeds)} steps in the time there was. The round is lost."
         )
-    name = folder.name
+    name = os.path.relpath(folder)
     return Round(
         folder=str(folder),
         text=text,
@@ -140,8 +138,7 @@ def conclude(results: list[Result], folder: Path, text: str, picture: Path, elap
             f"cd {name}",
             "golf history",
             f"golf check-promotion {candidate.experiment}",
-            f"golf run wider --parent {candidate.experiment} --tier {TIER} "
-            "--env MLP_MULT=3 --hypothesis 'A wider MLP helps'",
+            f"golf run wider --parent {candidate.experiment} --env MLP_MULT=3 --hypothesis 'A wider MLP helps'",
         ],
     )
 
@@ -156,7 +153,7 @@ def _config(env: Mapping[str, str]) -> str:
         'tokenizer = "data/tokenizers/pydocs_1024_bpe.model"',
         "",
         f"[tiers.{TIER}]                     # two seeds side by side, a thread each",
-        f"time_limit_s = {SEED_TIME_LIMIT_S}",
+        f"time_limit_s = {RUN_TIME_LIMIT_S}",
         f"parallel_seeds = {len(SEEDS)}",
         f"[tiers.{TIER}.env]",
         *(f'{key} = "{value}"' for key, value in env.items()),

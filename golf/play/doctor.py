@@ -47,7 +47,10 @@ class Diagnosis(Noun):
 def examine() -> Diagnosis:
     """Look at interpreter, libraries, device, workspace and data."""
     workspace = None
-    checks = [_python(), _program("git", "install git: every run is played in a git worktree")]
+    checks = [
+        Check(name="python", verdict="ok", found=f"{sys.version.split()[0]} at {sys.executable}"),
+        _program("git", "install git: every run is played in a git worktree"),
+    ]
     try:
         workspace = Workspace.find()
         workspace.challenge  # noqa: B018 # reads golf.toml, which may be malformed
@@ -60,26 +63,22 @@ def examine() -> Diagnosis:
     checks += [
         _package(name) for name in ("mcp", "pydantic", "numpy", "zstandard", "brotli", "huggingface_hub", "trackio")
     ]
-    checks.append(_package("sentencepiece", "pip install 'caddie[train]'"))
+    checks.append(_package("sentencepiece", "pip install sentencepiece"))
     checks.append(_training(workspace))
-    checks.append(_package("mlx", "pip install 'caddie[mlx]'  (the MLX tier)", optional=True))
+    checks.append(
+        _package(
+            "mlx", "pip install mlx  (on Linux: pip install 'mlx[cpu]'); only the MLX tier needs it", optional=True
+        )
+    )
     checks.append(_program("codex", "npm install -g @openai/codex", optional=True))
     if workspace is not None:
         checks.append(_course(workspace))
     return Diagnosis(ready=all(check.verdict != "missing" for check in checks), checks=checks)
 
 
-def _python() -> Check:
-    enough = sys.version_info >= (3, 11)
-    return Check(
-        name="python",
-        verdict="ok" if enough else "missing",
-        found=f"{sys.version.split()[0]} at {sys.executable}",
-        fix="" if enough else "install Python 3.11 or newer",
-    )
-
-
-def _package(name: str, fix: str = "pip install caddie", optional: bool = False) -> Check:
+def _package(
+    name: str, fix: str = "install Caddie again: its dependencies are missing", optional: bool = False
+) -> Check:
     try:
         return Check(name=name, verdict="ok", found=version(name))
     except PackageNotFoundError:
@@ -95,21 +94,21 @@ def _program(name: str, fix: str, optional: bool = False) -> Check:
 
 def _training(workspace: Workspace | None) -> Check:
     """torch and its device, asked in the training interpreter."""
-    python = (workspace.config.train.python if workspace else "") or sys.executable
+    python = workspace.python if workspace else sys.executable
     if workspace is not None and JobStore(workspace).recent(1, ("running",)):
         return Check(name="torch", verdict="ok", found="not asked: a job is running, and its device is left alone")
     try:
         done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, timeout=120, check=False)
         found = json.loads(done.stdout)
-    except (OSError, subprocess.TimeoutExpired, ValueError):
+        names = f" ({', '.join(found['names'])})" if found["names"] else ""
+        return Check(name="torch", verdict="ok", found=f"{found['torch']} on {found['device']}{names}")
+    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError, KeyError):
         return Check(
             name="torch",
             verdict="missing",
             found=f"{python} has no working torch",
-            fix="pip install 'caddie[train]', or set train.python in golf.toml to an interpreter that has it",
+            fix="pip install torch sentencepiece, or set train.python in golf.toml to an interpreter that has it",
         )
-    names = f" ({', '.join(found['names'])})" if found["names"] else ""
-    return Check(name="torch", verdict="ok", found=f"{found['torch']} on {found['device']}{names}")
 
 
 def _course(workspace: Workspace) -> Check:

@@ -7,8 +7,10 @@ result.json and report.md. A name is the folder's, or its slug alone when only o
 import os
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,6 +21,9 @@ from golf.workspace import Workspace, describe
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
+NAME = r"[a-z0-9][a-z0-9_.-]{0,79}"
+EVIDENCE = ("artifact", "logs", "earlier")
+"""Folders of an experiment that runs write: no part of what is run."""
 
 
 def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path | None = None) -> Path:
@@ -34,7 +39,7 @@ def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path
         if parent is None:
             raise BadConfig("a new experiment needs its training script: name one, or a parent whose script it takes")
         script = parent / load(parent).script
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,79}", slug):
+    if not re.fullmatch(NAME, slug):
         raise BadConfig(f"{slug!r} is not an experiment name: use a-z, 0-9, '-', '_' and '.', at most 80 characters")
     workspace.tier(experiment.tier)
     if not script.is_file():
@@ -47,7 +52,8 @@ def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path
         update={"created_at": datetime.now(UTC), "script": script.name, "parent": parent and parent.name}
     )
     folder.mkdir(parents=True)
-    shutil.copyfile(script, folder / script.name)
+    for source in {script, model_script(script)}:
+        shutil.copyfile(source, folder / source.name)
     durable.replace(folder / CONFIG, dump(stamped))
     return folder
 
@@ -61,30 +67,81 @@ def claim(
     rollback_criteria: str = "",
     script: Path | None = None,
     parent: str | None = None,
-    tier: str = "local",
-    env: dict[str, str] | None = None,
-    seeds: list[int] | None = None,
+    tier: str | None = None,
+    env: Mapping[str, str] | None = None,
+    seeds: Sequence[int] | None = None,
+    techniques: Sequence[str] = (),
 ) -> Path:
     """A new experiment from a stated hypothesis; returns its folder.
+
+    What is not said is the parent's: its script, tier and seeds, and its settings below `env`, so that
+    an experiment differs from its parent in what it names and in nothing else.
 
     Raises:
         BadConfig: there is no hypothesis, or a value is out of range; else as `create`.
     """
     if hypothesis is None or not hypothesis.strip():
         raise BadConfig(f"{name} is a new experiment and needs its hypothesis first: what you expect, and why")
+    base = None if parent is None else load(find(workspace, parent))
     try:
         experiment = Experiment(
             hypothesis=hypothesis.strip(),
             expected_outcome=expected_outcome,
             rollback_criteria=rollback_criteria,
             parent=parent,
-            tier=tier,
-            env=env or {},
-            seeds=seeds or [1337],
+            tier=tier or (base.tier if base else "local"),
+            command=base.command if base else None,
+            env={**(base.env if base else {}), **(env or {})},
+            seeds=list(seeds) if seeds else (base.seeds if base else [1337]),
+            techniques=list(techniques),
         )
     except ValidationError as error:
         raise BadConfig(f"{name}: {describe(error)}") from error
     return create(workspace, name, experiment, script)
+
+
+def claimed(workspace: Workspace, name: str, **said: Any) -> Path:
+    """The experiment `name`: the one there is, or a new one when anything is `said` of it (see `claim`).
+
+    Raises:
+        BadConfig: it exists, and something is said of it: a claim stands as it was written.
+        NotFound: it does not exist, and nothing is said of it.
+    """
+    given = {key: value for key, value in said.items() if value}
+    if not exists(workspace, name):
+        return claim(workspace, name, **{"hypothesis": None, **given}) if given else find(workspace, name)
+    if given:
+        raise BadConfig(
+            f"{name} exists, and its claim stands as written ({', '.join(sorted(given))} would change it); "
+            "play it by its name alone, or choose a new name"
+        )
+    return find(workspace, name)
+
+
+def settings(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+    """The trainer's variables: the tier's, then the experiment's, and the workspace's data, which is for all the same.
+
+    Values of `*_PATH` and `*_DIR` that exist in the workspace become absolute, because a run happens elsewhere.
+    """
+    chosen = {
+        **workspace.tier(experiment.tier).env,
+        **experiment.env,
+        "DATA_PATH": str(workspace.data),
+        "TOKENIZER_PATH": str(workspace.tokenizer),
+    }
+    for key, value in chosen.items():
+        if key.endswith(("_PATH", "_DIR")) and (workspace.root / value).exists():
+            chosen[key] = str(workspace.root / value)
+    return chosen
+
+
+def model_script(script: Path) -> Path:
+    """The script whose torch model an artifact is scored with: `script`, or its twin.
+
+    `train_gpt_mlx.py` trains with MLX what `train_gpt.py` beside it scores with torch.
+    """
+    twin = script.with_name(f"{script.stem.removesuffix('_mlx')}.py")
+    return twin if twin.is_file() else script
 
 
 def dump(experiment: Experiment) -> str:
@@ -115,7 +172,9 @@ def find(workspace: Workspace, name: str) -> Path:
         names = ", ".join(path.name for path in matches)
         raise AmbiguousInput(f"several experiments are called {name}: {names}. Give the whole name.")
     if not matches:
-        raise NotFound(f"no experiment {name!r} in {base}. See what there is: golf history")
+        raise NotFound(
+            f"no experiment {name[:100]!r} in {base}. See them: golf history; a new one needs its hypothesis first"
+        )
     return matches[0]
 
 

@@ -36,13 +36,10 @@ def decide(
     line_delta: int | None,
     has_hypothesis: bool,
     threshold: float = rules.PROMOTION_THRESHOLD,
-    frozen_ok: bool = True,
-    budget: Budget | None = None,
 ) -> Promotion:
     """Judge one experiment against the running local baseline of its tier.
 
-    Gates, in order: hypothesis, frozen (only when broken: this function cannot vouch for a check it
-    did not make), size, promotion, noise, budget (only when given). Means over seeds are compared;
+    Gates, in order: hypothesis, size, promotion, noise (and budget, by `with_budget`). Means over seeds are compared;
     `artifact_bytes` is the largest over seeds. With no baseline the experiment becomes it: kept
     when its artifact fits, never promoted.
 
@@ -66,17 +63,13 @@ def decide(
     promotion = _promotion_gate(val_bpb, baseline_bpb, improvement, threshold, baseline, tier)
     luck = _noise_gate(gain, noise)
     gates = [hypothesis, size, promotion, luck]
-    if not frozen_ok:
-        gates.insert(1, Gate(name="frozen", verdict="fail", reason="a file that scores experiments changed in the run"))
-    if budget is not None:
-        gates.append(_budget_gate(budget))
 
     # without measured noise nothing excuses being worse
     floor = -(noise.threshold_bpb or 0.0) - TOLERANCE
     is_simpler = line_delta is not None and line_delta < 0
     is_gain = promotion.verdict == "pass" and luck.verdict != "fail"
     keeps = baseline is None or is_gain or (is_simpler and gain is not None and gain >= floor)
-    decision: Literal["keep", "discard"] = "keep" if keeps and frozen_ok and size.verdict == "pass" else "discard"
+    decision: Literal["keep", "discard"] = "keep" if keeps and size.verdict == "pass" else "discard"
     promoted = promotion.verdict == "pass" and all(gate.verdict != "fail" for gate in gates)
 
     return Promotion(
@@ -92,6 +85,25 @@ def decide(
         promoted=promoted,
         gates=gates,
         reason=_reason(decision, promoted, gates, promotion, luck, line_delta),
+    )
+
+
+def with_budget(promotion: Promotion, budget: Budget) -> Promotion:
+    """The same judgement with the budget as its last gate: money decides on promotion, not on keeping."""
+    gate = Gate(
+        name="budget",
+        verdict="pass" if budget.allowed else "fail",
+        value=budget.run_cost_usd,
+        limit=budget.remaining_usd - budget.reserve_usd,
+        reason=budget.message,
+    )
+    blocked = promotion.promoted and not budget.allowed
+    return promotion.model_copy(
+        update={
+            "gates": [*promotion.gates, gate],
+            "promoted": promotion.promoted and budget.allowed,
+            "reason": f"Kept, not promoted: budget: {budget.message}." if blocked else promotion.reason,
+        }
     )
 
 
@@ -165,16 +177,6 @@ def _noise_gate(gain: float | None, noise: Noise) -> Gate:
     else:
         verdict, reason = "fail", f"this is noise: a change of {-gain:+.4f} BPB lies within the seed noise of {spread}"
     return Gate(name="noise", verdict=verdict, value=gain, limit=threshold, reason=reason)
-
-
-def _budget_gate(budget: Budget) -> Gate:
-    return Gate(
-        name="budget",
-        verdict="pass" if budget.allowed else "fail",
-        value=budget.run_cost_usd,
-        limit=budget.remaining_usd - budget.reserve_usd,
-        reason=budget.message,
-    )
 
 
 def _reason(

@@ -20,11 +20,12 @@ def history(
     """
     found = [
         row
-        for row in (ledger.iterate(workspace.ledger) if workspace.ledger.exists() else ())
+        for row in ledger.iterate(workspace.ledger)
         if (tier is None or row.tier == tier) and (status is None or row.status == status)
     ]
     scored = sorted((row for row in found if row.val_bpb is not None), key=_score)
-    kept = next((row for row in scored if row.status == "keep"), None)
+    rung = tier or (found[-1].tier if found else None)
+    kept = next((row for row in scored if row.status == "keep" and row.tier == rung), None)
     rows = scored[:limit] if best_first else found[-limit:] if limit else []
     return History(total=len(found), best=kept, rows=rows, path=str(workspace.ledger))
 

@@ -44,9 +44,11 @@ def init(folder: Path, *, dry_run: bool = False, own_repository: bool = False) -
             wanted[f"baselines/{path.relative_to(source).as_posix()}"] = path
     if (folder / "data" / "cached_challenge_fineweb.py").exists():  # the challenge's own checkout
         wanted = {CONFIG_NAME: wanted[CONFIG_NAME], "baselines/naive.json": source / "naive.json"}
+    starts_git = not ((folder / ".git").exists() if own_repository else _in_git(folder))
+    if starts_git:
+        wanted[".gitignore"] = bundle.TEMPLATES / "gitignore"
     kept = [name for name in wanted if (folder / name).exists()]
     wrote = [name for name in wanted if name not in kept]
-    starts_git = not ((folder / ".git").exists() if own_repository else _in_git(folder))
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
         for name in wrote:
@@ -56,10 +58,6 @@ def init(folder: Path, *, dry_run: bool = False, own_repository: bool = False) -
         durable.replace_json(memory, {**remembered, **{name: _digest(folder / name) for name in wrote}})
         if starts_git:
             worktree.git(folder, "init", "--quiet")
-            ignore = folder / ".gitignore"
-            if not ignore.exists():
-                durable.replace(ignore, "/data/\n.venv/\n__pycache__/\n*.pt\n")
-                wrote.append(".gitignore")
     return Setup(folder=str(folder), wrote=wrote, kept=kept, started_git=starts_git, dry_run=dry_run)
 
 
@@ -72,7 +70,11 @@ def undo(folder: Path, *, dry_run: bool = False) -> Setup:
     memory = folder / ".golf" / "init.json"
     if not memory.exists():
         raise NotFound(f"{memory} is missing: golf init did not write anything in {folder}")
-    remembered = json.loads(memory.read_text())
+    remembered = {
+        name: digest
+        for name, digest in json.loads(memory.read_text()).items()
+        if (folder / name).resolve().is_relative_to(folder)
+    }
     same = [
         name for name, digest in remembered.items() if (folder / name).exists() and _digest(folder / name) == digest
     ]

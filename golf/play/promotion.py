@@ -1,35 +1,42 @@
 """The running local baseline, and an experiment's gates against it."""
 
+import re
+from pathlib import Path
+
 from golf.errors import UnreadableInput
 from golf.play import experiments, gate, ledger
 from golf.play.budget import BudgetBook
-from golf.schema import Promotion, Result
+from golf.schema import Promotion, Result, Row
 from golf.workspace import Workspace
 
 
-def running_baseline(workspace: Workspace, tier: str) -> Result | None:
+def running_baseline(workspace: Workspace, tier: str, data: str | None = None, without: str = "") -> Result | None:
     """The best kept experiment of a tier, or None before the first.
 
+    Args:
+        workspace: Whose ledger is read.
+        tier: The rung; scores on different rungs do not compare.
+        data: Only experiments scored on this data (`Result.data`); None takes any.
+        without: An experiment that does not count: the one that is being played again.
+
     Raises:
-        UnreadableInput: the ledger names an experiment whose result.json is gone or damaged.
+        UnreadableInput: the ledger names an experiment whose evidence is gone or damaged.
     """
-    if not workspace.ledger.exists():
-        return None
-    best = ledger.best(ledger.read(workspace.ledger), tier)
-    if best is None:
-        return None
-    name = experiments.named_in(best.description)
-    result = experiments.read_result(workspace.experiments / name)
-    if result is None:
-        raise UnreadableInput(
-            f"{workspace.ledger} has {name} as the best of tier {tier}, and {workspace.experiments / name} has no "
-            "result.json: the running baseline cannot be compared with. Restore the folder."
-        )
-    return result
+    latest: dict[str, Row] = {}
+    for row in ledger.iterate(workspace.ledger):
+        name = experiments.named_in(row.description)
+        if row.tier == tier and row.val_bpb is not None and re.match(r"\d{4}-\d\d-\d\d_", name):
+            latest[name] = row  # rows of other tools have no evidence here to compare with
+    kept = [(row.val_bpb, name) for name, row in latest.items() if row.status == "keep" and name != without]
+    for _, name in sorted(kept):
+        result = _evidence(workspace, name, latest[name])
+        if data is None or result.data == data:
+            return result
+    return None
 
 
 def check_promotion(workspace: Workspace, name: str) -> Promotion:
-    """The gates of a played experiment as they stand now, the budget among them.
+    """The gates of a played experiment: as its run found them, and the budget as it stands now.
 
     Raises:
         NotFound: no such experiment.
@@ -37,23 +44,24 @@ def check_promotion(workspace: Workspace, name: str) -> Promotion:
     """
     folder = experiments.find(workspace, name)
     result = experiments.read_result(folder)
-    if result is None or result.val_bpb is None or result.artifact_bytes is None or result.promotion is None:
+    if result is None or result.promotion is None:
         why = f"crashed: {result.error}" if result and result.error else "has not been played"
         raise UnreadableInput(f"{folder.name} {why}; only a scored experiment can be promoted: golf run {folder.name}")
-    against = result.promotion.baseline
-    baseline = None if against is None else experiments.read_result(workspace.experiments / against)
-    if against is not None and baseline is None:
-        raise UnreadableInput(f"{folder.name} was compared with {against}, which has no result.json any more")
-    return gate.decide(
-        experiment=folder.name,
-        tier=result.tier,
-        scores=[seed.val_bpb for seed in result.seeds],
-        baseline=against,
-        baseline_scores=[seed.val_bpb for seed in baseline.seeds] if baseline else [],
-        artifact_bytes=result.artifact_bytes,
-        limit_bytes=workspace.challenge.artifact_bytes_max,
-        line_delta=result.promotion.line_delta,
-        has_hypothesis=bool(result.hypothesis.strip()),
-        threshold=workspace.config.gate.promotion,
-        budget=BudgetBook(workspace.database, workspace.config.budget).state(),
+    return gate.with_budget(result.promotion, BudgetBook(workspace.database, workspace.config.budget).state())
+
+
+def _evidence(workspace: Workspace, name: str, row: Row) -> Result:
+    """The result a ledger row was written from, also when the experiment has been repeated since."""
+    folder = workspace.experiments / name
+    for place in (folder, *sorted(_folders(folder / "earlier"))):
+        result = experiments.read_result(place)
+        if result is not None and result.commit.startswith(row.commit):
+            return result
+    raise UnreadableInput(
+        f"{workspace.ledger} has {name} with val_bpb {row.val_bpb}, and there is no result.json of commit {row.commit} "
+        f"in {folder}: the running baseline cannot be compared with. Restore the folder."
     )
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []

@@ -125,10 +125,8 @@ def _complete(workspace: Workspace, connection: sqlite3.Connection, run_id: str,
 
 
 def _is_recorded(workspace: Workspace, line: Row) -> bool:
-    if not workspace.ledger.exists():
-        return False
     known = (line.commit, line.description)
-    return any((found.commit, found.description) == known for found in ledger.read(workspace.ledger))
+    return any((found.commit, found.description) == known for found in ledger.iterate(workspace.ledger))
 
 
 @contextlib.contextmanager

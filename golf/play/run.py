@@ -5,26 +5,24 @@ artifact is copied to the experiment's folder, weighed and scored by Caddie itse
 trainer's log claims is only compared. Nothing is recorded that was not measured.
 """
 
+import hashlib
 import os
 import shutil
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, stdev
 
-from golf.errors import FrozenFileChanged, GolfError, JobFailed
+from golf import durable
+from golf.environment import inherited
+from golf.errors import AmbiguousInput, FrozenFileChanged, GolfError, JobFailed, UnreadableInput
 from golf.jobs import process, progress
-from golf.measure import artifact, bpb, logs, references
+from golf.measure import artifact, bpb, logs, references, shards
 from golf.play import experiments, gate, promotion, record, worktree
 from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import TierSettings, Workspace
-
-PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "SHELL", "TERM", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TZ")
-PASSED_ON_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "NCCL_", "TORCH", "OMP_", "MKL_", "DYLD_", "XDG_", process.JOB_MARK)
-"""What a trainer inherits of the environment: enough to run, no secrets, no stray hyper-parameters."""
 
 DISAGREEMENT_BPB = 5e-4
 """Difference between logged and measured val_bpb above which the result carries a note."""
@@ -40,26 +38,22 @@ class Setting:
     tier: TierSettings
     run_id: str
     commit: str
+    data: str
+    """Fingerprint of what it is scored on."""
     status: progress.Status
 
     @property
     def env(self) -> dict[str, str]:
-        """The trainer's settings: tier, then experiment, then where the data is."""
-        chosen = {**self.tier.env, **self.experiment.env}
-        for key, value in chosen.items():
-            inside = self.workspace.root / value
-            if key.endswith(("_PATH", "_DIR")) and not Path(value).is_absolute() and inside.exists():
-                chosen[key] = str(inside)
-        return {"DATA_PATH": str(self.workspace.data), "TOKENIZER_PATH": str(self.workspace.tokenizer), **chosen}
-
-    @property
-    def python(self) -> str:
-        """The interpreter that has torch."""
-        return self.workspace.config.train.python or sys.executable
+        """The trainer's settings."""
+        return experiments.settings(self.workspace, self.experiment)
 
     def log(self, seed: int) -> Path:
         """A seed's training log."""
         return self.folder / "logs" / f"train_seed{seed}.log"
+
+    def stop_file(self, seed: int) -> Path:
+        """Whoever makes this file ends a seed's training early; its result counts."""
+        return self.log(seed).with_suffix(".stop")
 
     def metrics(self, seed: int) -> Path:
         """What a seed's trainer writes for whoever watches."""
@@ -77,11 +71,16 @@ def play(workspace: Workspace, name: str, run_id: str, status: progress.Status) 
     tier = workspace.tier(experiment.tier)
     try:
         status.phase("taking a snapshot")
+        script = folder / experiment.script
         commit, left_out = worktree.snapshot(
-            workspace.root, run_id, [folder / experiments.CONFIG, folder / experiment.script]
+            workspace.root,
+            run_id,
+            always={folder / experiments.CONFIG, script, experiments.model_script(script)},
+            without=[f"experiments/*/{name}/**" for name in experiments.EVIDENCE],
         )
         frozen = worktree.fingerprint(workspace.root, workspace.config.guard.frozen)
-        setting = Setting(workspace, folder, experiment, tier, run_id, commit, status)
+        data = data_fingerprint(workspace)
+        setting = Setting(workspace, folder, experiment, tier, run_id, commit, data, status)
         seeds = _all_seeds(setting)
         _check_frozen(setting, frozen)
         status.phase("deciding")
@@ -101,84 +100,113 @@ def _all_seeds(setting: Setting) -> list[SeedResult]:
         setting.log(seed).parent.mkdir(exist_ok=True)
         setting.log(seed).unlink(missing_ok=True)
         setting.metrics(seed).unlink(missing_ok=True)
+        setting.stop_file(seed).unlink(missing_ok=True)
     setting.status.phase(
         f"training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         metrics=[setting.metrics(seed) for seed in seeds],
         logs=[setting.log(seed) for seed in seeds],
     )
-    failed: list[str] = []
+    first: list[BaseException] = []
     with ThreadPoolExecutor(max_workers=setting.tier.parallel_seeds) as pool:
-        futures = [pool.submit(_one_seed, setting, seed, failed) for seed in seeds]
+        futures = [pool.submit(_one_seed, setting, seed, first) for seed in seeds]
+    if first:  # the cause, and not what it stopped
+        raise first[0]
     return [future.result() for future in futures]
 
 
-def _one_seed(setting: Setting, seed: int, failed: list[str]) -> SeedResult:
+def _one_seed(setting: Setting, seed: int, first: list[BaseException]) -> SeedResult:
     try:
-        ended = _train(setting, seed, lambda: failed[0] if failed else None)
+        ended = _train(setting, seed, lambda: f"another seed failed: {first[0]}" if first else None)
         return _score(setting, seed, ended)
-    except BaseException:
-        failed.append(f"seed {seed} failed")
+    except BaseException as error:
+        first.append(error)
         raise
 
 
 def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -> process.Ended:
-    """One trainer in its own worktree; its weights are copied to the experiment's folder."""
+    """One trainer in its own worktree; its weights and the model's script are copied to the experiment's folder."""
+    if reason := should_stop():
+        raise JobFailed(f"seed {seed} was not started: {reason}")
     experiment, log = setting.experiment, setting.log(seed)
+    python = setting.workspace.python
     place = setting.workspace.worktrees / f"{setting.run_id}.seed{seed}"
     with worktree.checkout(setting.workspace.root, setting.commit, place) as root:
         script = root / setting.folder.relative_to(setting.workspace.root) / experiment.script
-        words = {"python": setting.python, "script": str(script.relative_to(root))}
-        command = [word.format_map(_Words(words)) for word in experiment.command or setting.tier.command]
+        code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
+        before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
+        relative = str(script.relative_to(root))
+        command = [
+            word.replace("{python}", python).replace("{script}", relative)
+            for word in experiment.command or setting.tier.command
+        ]
         env = {
-            **inherited(os.environ),
+            **inherited(),
             **threads(setting.tier.parallel_seeds),
             **setting.env,
-            "PATH": f"{Path(setting.python).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # torchrun lives there
+            # torchrun lies beside the interpreter
+            "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "SEED": str(seed),
             "RUN_ID": f"seed{seed}",
             "PYTHONDONTWRITEBYTECODE": "1",
             progress.METRICS: str(setting.metrics(seed)),
-            progress.STOP: str(log.with_suffix(".stop")),
+            progress.STOP: str(setting.stop_file(seed)),
         }
         try:
             ended = process.run(command, cwd=root, env=env, output=log, should_stop=should_stop, new_group=False)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise JobFailed(f"the trainer could not be started: {' '.join(command)}: {error}") from error
         if ended.reason is not None or ended.exit_code != 0:
             raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
-        weights = artifact.find_weights(root)
+        weights = _trained_weights(root, before, seed)
         target = setting.folder / "artifact" / f"seed{seed}"
         target.mkdir(parents=True)
         shutil.copyfile(weights, target / weights.name)
-        shutil.copyfile(script, target / script.name)
+        (target / artifact.SCRIPT).write_bytes(code)
     return ended
+
+
+def _trained_weights(root: Path, before: dict[Path, int], seed: int) -> Path:
+    """The one weights file the trainer wrote; files that came with the snapshot were trained by something else."""
+    for path, changed in before.items():
+        is_weights = path.name.lower().endswith(artifact.COMPRESSED + artifact.RAW)
+        if is_weights and path.exists() and path.stat().st_mtime_ns == changed:
+            path.unlink()
+    try:
+        return artifact.find_weights(root)
+    except AmbiguousInput as error:
+        raise JobFailed(f"seed {seed} left more than one artifact: {str(error).split('. ')[0]}") from error
+    except UnreadableInput as error:
+        raise JobFailed(
+            f"training seed {seed} ended well and left no weights (such as final_model.int8.ptz) in its working folder"
+        ) from error
 
 
 def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
     """Weigh and evaluate one seed's artifact; the log is only asked for what cannot be measured afterwards."""
     target = setting.folder / "artifact" / f"seed{seed}"
-    script = target / Path(setting.experiment.script).name
-    measured = artifact.measure_artifact(target, challenge=setting.workspace.challenge, script=script.name)
+    measured = artifact.measure_artifact(target, challenge=setting.workspace.challenge)
     evaluation = bpb.evaluate_bpb(
         artifact.find_weights(target),
-        script=script,
-        data=Path(setting.env["DATA_PATH"]),
-        tokenizer=Path(setting.env["TOKENIZER_PATH"]),
+        script=target / artifact.SCRIPT,
+        data=setting.workspace.data,
+        tokenizer=setting.workspace.tokenizer,
         env=setting.env,
-        python=setting.python,
+        python=setting.workspace.python,
         threads=int(threads(setting.tier.parallel_seeds).get("OMP_NUM_THREADS", 0)) or None,
     )
     logged = logs.read_log(setting.log(seed))
+    claimed = logged.train_time_s
     return SeedResult(
         seed=seed,
         val_bpb=evaluation.val_bpb,
         val_loss=evaluation.val_loss,
         logged_val_bpb=logged.final_bpb,
         artifact_bytes=measured.artifact_bytes,
-        train_time_s=logged.train_time_s,
+        train_time_s=claimed if claimed is not None and claimed <= ended.wall_time_s else None,
+        wall_time_s=round(ended.wall_time_s, 3),
         eval_time_s=evaluation.eval_time_s,
         steps=logged.steps,
-        memory_bytes=max(ended.peak_memory_bytes, logged.memory_bytes or 0),
+        memory_bytes=(setting.tier.gpus > 0 and logged.memory_bytes) or ended.peak_memory_bytes,
         log=setting.log(seed).relative_to(setting.folder).as_posix(),
         scored_on=(
             f"{evaluation.device} in {evaluation.dtype}, "
@@ -189,7 +217,7 @@ def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
 
 def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) -> Result:
     workspace, experiment = setting.workspace, setting.experiment
-    baseline = promotion.running_baseline(workspace, experiment.tier)
+    baseline = promotion.running_baseline(workspace, experiment.tier, setting.data, without=setting.folder.name)
     limit = workspace.challenge.artifact_bytes_max
     largest = max(seed.artifact_bytes for seed in seeds)
     scores = [seed.val_bpb for seed in seeds]
@@ -212,11 +240,9 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
     ]
     notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
     if left_out:
-        notes.append(f"not in the snapshot for their size: {', '.join(left_out[:5])}")
+        notes.append(f"not in the snapshot: {', '.join(left_out[:5])}{' …' if len(left_out) > 5 else ''}")
     try:
-        lines = references.reference_bpb(
-            Path(setting.env["DATA_PATH"]), Path(setting.env["TOKENIZER_PATH"]), workspace.state / "cache"
-        )
+        lines = references.reference_bpb(setting.workspace.data, setting.workspace.tokenizer, workspace.state / "cache")
     except GolfError as error:
         lines = {}
         notes.append(f"no reference compressors: {error}")
@@ -238,6 +264,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         eval_time_s=max(seed.eval_time_s for seed in seeds),
         seeds=seeds,
         promotion=decided,
+        data=setting.data,
         reference_bpb=lines,
         settings={key: value for key, value in setting.env.items() if not key.endswith(("_PATH", "_DIR"))},
         notes=notes,
@@ -248,6 +275,8 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
 def _check_frozen(setting: Setting, before: dict[str, str]) -> None:
     after = worktree.fingerprint(setting.workspace.root, setting.workspace.config.guard.frozen)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if data_fingerprint(setting.workspace) != setting.data:
+        changed.append("the validation data or the tokenizer")
     if changed:
         raise FrozenFileChanged(
             f"{', '.join(changed[:5])} changed while the run was on; experiments are scored with these files, so "
@@ -255,9 +284,14 @@ def _check_frozen(setting: Setting, before: dict[str, str]) -> None:
         )
 
 
-def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that trainers and scorers get to see."""
-    return {key: value for key, value in environment.items() if key in PASSED_ON or key.startswith(PASSED_ON_PREFIXES)}
+def data_fingerprint(workspace: Workspace) -> str:
+    """What scores mean here: the data folder's name, and a hash over validation shards, side-cars and tokenizer."""
+    files = [*shards.find_shards(workspace.data, "val"), *shards.find_sidecars(workspace.data), workspace.tokenizer]
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{workspace.data.name} {digest.hexdigest()[:16]}"
 
 
 def threads(parallel: int) -> dict[str, str]:
@@ -276,12 +310,4 @@ def _how(ended: process.Ended) -> str:
 
 
 def _tail(log: Path, lines: int = 5) -> str:
-    text = log.read_bytes()[-4000:].decode(errors="replace").splitlines() if log.exists() else []
-    return "\n".join(f"  {line[:300]}" for line in text[-lines:])
-
-
-class _Words(dict[str, str]):
-    """Braces that are not ours stay as they are."""
-
-    def __missing__(self, key: str) -> str:
-        return f"{{{key}}}"
+    return "\n".join(f"  {line[:300]}" for line in durable.tail(log, 4000).splitlines()[-lines:])

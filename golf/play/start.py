@@ -32,25 +32,24 @@ def start_run(workspace: Workspace, name: str, *, again: bool = False, foregroun
         NotFound: no such experiment, or its script, shards or tokenizer are missing.
         BadConfig: config.yaml or golf.toml is not usable, or the tier is paid.
         AmbiguousInput: it has been played, or is being played now.
+        UnreadableInput: a shard is damaged, or the running baseline's evidence is gone.
     """
     folder, tier = _playable(workspace, name)
-    jobs = LocalJobs(workspace)
-    for job in jobs.recent(100):
-        if job.kind == "run" and job.subject == folder.name and job.ended_at is None:
-            raise AmbiguousInput(f"{folder.name} is being played by job {job.id}. Watch it: golf wait {job.id}")
     result = experiments.read_result(folder)
-    if result is not None:
-        if not again and result.status != "crash":
-            raise AmbiguousInput(
-                f"{folder.name} was played already: val_bpb {result.val_bpb}, {result.status}. A changed idea is a new "
-                f"experiment; to repeat this one: golf run {folder.name} --again"
-            )
-        experiments.set_aside(folder, result)
+    if result is not None and not again and result.status != "crash":
+        raise AmbiguousInput(
+            f"{folder.name} was played already: val_bpb {result.val_bpb}, {result.status}. A changed idea is a new "
+            f"experiment; to repeat this one: golf run {folder.name} --again"
+        )
 
     def request(record: Record, job_folder: Path) -> list[str]:
+        if result is not None:  # only now: the row that is won here keeps every other run of it away
+            experiments.set_aside(folder, result)
         return _worker(job_folder, {"experiment": folder.name})
 
-    return jobs.submit("run", folder.name, request, time_limit_s=tier.time_limit_s, foreground=foreground)
+    return LocalJobs(workspace).submit(
+        "run", folder.name, request, time_limit_s=tier.time_limit_s, foreground=foreground
+    )
 
 
 def plan_run(workspace: Workspace, name: str) -> Plan:
@@ -68,7 +67,7 @@ def plan_run(workspace: Workspace, name: str) -> Plan:
         command=experiment.command or tier.command,
         seeds=experiment.seeds,
         parallel_seeds=tier.parallel_seeds,
-        settings={**tier.env, **experiment.env},
+        settings=experiments.settings(workspace, experiment),
         time_limit_s=tier.time_limit_s,
         cost_usd=0.0,
         baseline=None if baseline is None else baseline.experiment,
@@ -94,31 +93,32 @@ def start_evaluation(
     Raises:
         NotFound: the path, its script, the shards or the tokenizer are missing.
         AmbiguousInput: several checkpoints could be meant.
+        BadConfig: golf.toml or config.yaml is not usable.
+        UnreadableInput: there are no weights, or a shard is damaged.
     """
-    settings = dict(env or {})
+    settings = {"DATA_PATH": str(workspace.data), "TOKENIZER_PATH": str(workspace.tokenizer), **(env or {})}
     target = Path(path)
     try:
         folder = experiments.find(workspace, path)
     except NotFound:
         target = target if target.exists() else workspace.root / path
     else:
-        experiment = experiments.load(folder)
-        settings = {**workspace.tier(experiment.tier).env, **experiment.env, **settings}
+        settings = {**experiments.settings(workspace, experiments.load(folder)), **(env or {})}
         target = experiments.artifact_folder(folder)
     checkpoint, chosen = bpb.find_checkpoint(target.resolve(), Path(script).resolve() if script else None)
     asked: dict[str, Any] = {
         "checkpoint": str(checkpoint),
         "script": str(chosen),
-        "data": str(Path(data).resolve() if data else workspace.data),
-        "tokenizer": str(Path(tokenizer).resolve() if tokenizer else workspace.tokenizer),
+        "data": str(Path(data or settings["DATA_PATH"]).resolve()),
+        "tokenizer": str(Path(tokenizer or settings["TOKENIZER_PATH"]).resolve()),
         "env": settings,
         "seq_len": seq_len,
         "stride": stride,
         "max_tokens": max_tokens,
         "dtype": dtype,
-        "python": workspace.config.train.python or sys.executable,
+        "python": workspace.python,
     }
-    _check_course(workspace, {"DATA_PATH": asked["data"], "TOKENIZER_PATH": asked["tokenizer"]})
+    _check_course(asked["data"], asked["tokenizer"])
 
     def request(record: Record, job_folder: Path) -> list[str]:
         return _worker(job_folder, asked)
@@ -136,7 +136,9 @@ def _playable(workspace: Workspace, name: str) -> tuple[Path, TierSettings]:
         raise BadConfig(f"tier {experiment.tier!r} is not the free local one; `golf run` never spends money")
     if not (folder / experiment.script).is_file():
         raise NotFound(f"{folder / experiment.script} is missing; {folder.name}/config.yaml names it as its script")
-    _check_course(workspace, {**tier.env, **experiment.env})
+    settings = experiments.settings(workspace, experiment)
+    _check_course(settings["DATA_PATH"], settings["TOKENIZER_PATH"])
+    promotion.running_baseline(workspace, experiment.tier, without=folder.name)  # readable, before hours are spent
     return folder, tier
 
 
@@ -145,10 +147,10 @@ def _worker(job_folder: Path, request: dict[str, Any]) -> list[str]:
     return [sys.executable, "-m", "golf.cli.worker", str(job_folder)]
 
 
-def _check_course(workspace: Workspace, env: dict[str, str]) -> None:
-    data = workspace.root / env.get("DATA_PATH", str(workspace.data))
-    tokenizer = workspace.root / env.get("TOKENIZER_PATH", str(workspace.tokenizer))
-    for shard in shards.find_shards(data, "val"):
+def _check_course(data: str, tokenizer: str) -> None:
+    for shard in shards.find_shards(Path(data), "val"):
         shards.read_header(shard)
-    if not tokenizer.is_file():
-        raise NotFound(f"no tokenizer at {tokenizer}. Fetch the challenge's: golf data fineweb; or set data.tokenizer")
+    if not Path(tokenizer).is_file():
+        raise NotFound(
+            f"no tokenizer at {tokenizer}. Fetch the challenge's: golf data fineweb; or set data.tokenizer in golf.toml"
+        )

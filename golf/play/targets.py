@@ -21,14 +21,12 @@ def artifact(path: str, seed: int | None = None, workspace: Workspace | None = N
     if workspace is None:
         with contextlib.suppress(NotFound):
             workspace = Workspace.find()
-    if workspace is not None:
-        with contextlib.suppress(NotFound):
-            folder = experiments.find(workspace, path)
-            if (folder / "artifact").is_dir() or not any(folder.glob("*.*tz")):
-                return experiments.artifact_folder(folder, seed), workspace.challenge
-    challenge = workspace.challenge if workspace is not None else rules.PARAMETER_GOLF
-    if workspace is not None and not Path(path).exists() and (workspace.root / path).exists():
-        return workspace.root / path, challenge
-    if not Path(path).exists():
+    if workspace is None:
+        place, challenge = Path(path), rules.PARAMETER_GOLF
+    elif experiments.exists(workspace, path):
+        return experiments.artifact_folder(experiments.find(workspace, path), seed), workspace.challenge
+    else:
+        place, challenge = Path(path) if Path(path).exists() else workspace.root / path, workspace.challenge
+    if not place.exists():
         raise NotFound(f"nothing at {path}. Give an experiment, a submission folder, weights or a script.")
-    return Path(path), challenge
+    return place, challenge

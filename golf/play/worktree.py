@@ -6,6 +6,7 @@ a ref under refs/golf/, so that `git show <commit>` answers "what exactly was ru
 """
 
 import contextlib
+import fnmatch
 import hashlib
 import os
 import shutil
@@ -19,6 +20,9 @@ from golf.errors import BadConfig, MissingPackage, UnreadableInput
 
 LARGE_FILE_BYTES = 10_000_000
 """Untracked files above this are left out of a snapshot: data and checkpoints are not source."""
+
+SECRETS = (".env", ".env.*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "credentials*", ".netrc", "*.kdbx")
+"""Untracked files left out of a snapshot, which is kept for good."""
 
 _adding = threading.Lock()
 """Seeds that start at once add and prune worktrees one at a time."""
@@ -41,12 +45,13 @@ def git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str
     command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        done = subprocess.run(command, env={**clean, **(env or {})}, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env={**clean, **(env or {})}, capture_output=True, check=False)
     except FileNotFoundError:
         raise MissingPackage("git is not installed, and every run is played in a git worktree. Install git.") from None
     if done.returncode != 0:
-        raise UnreadableInput(f"git {arguments[0]} failed in {folder}: {done.stderr.strip()[-500:]}")
-    return done.stdout.rstrip("\n")
+        reason = done.stderr.decode(errors="replace").strip()[-500:]
+        raise UnreadableInput(f"git {arguments[0]} failed in {folder}: {reason}")
+    return os.fsdecode(done.stdout).rstrip("\n")  # file names may be any bytes
 
 
 def toplevel(folder: Path) -> Path:
@@ -64,21 +69,31 @@ def toplevel(folder: Path) -> Path:
         ) from None
 
 
-def snapshot(folder: Path, ref: str, always: Iterable[Path] = ()) -> tuple[str, list[str]]:
-    """Commit the working tree around `folder` under `refs/golf/<ref>`; files in `always` even if git ignores them.
+def snapshot(folder: Path, ref: str, always: Iterable[Path] = (), without: Iterable[str] = ()) -> tuple[str, list[str]]:
+    """Commit the working tree around `folder` under `refs/golf/<ref>`.
+
+    Args:
+        folder: The workspace; its whole repository is taken.
+        ref: Name below `refs/golf/`.
+        always: Files to take even if git ignores them.
+        without: Globs, relative to `folder`, of untracked files that are not source.
 
     Returns:
-        The commit's hash, and the untracked files left out for their size.
+        The commit's hash, and what was left out: large untracked files, such as may hold secrets, and
+        repositories within the repository.
     """
     top = toplevel(folder)
     untracked = git(top, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    large = [name for name in untracked if name and _size(top / name) > LARGE_FILE_BYTES]
+    left_out = [name for name in untracked if name and _is_no_source(top, name)]
     with tempfile.TemporaryDirectory(prefix="golf-index-") as scratch:
         index = Path(scratch) / "index"
         with contextlib.suppress(FileNotFoundError):  # a fresh repository has none
             shutil.copyfile(git(top, "rev-parse", "--path-format=absolute", "--git-path", "index"), index)
         env = {**_IDENTITY, "GIT_INDEX_FILE": str(index)}
-        git(top, "add", "--all", "--", ".", *(f":(exclude,literal,top){name}" for name in large), env=env)
+        inner = folder.resolve().relative_to(top.resolve())
+        excluded = [f":(exclude,literal,top){name}" for name in left_out]
+        excluded += [f":(exclude,glob,top){(inner / pattern).as_posix()}" for pattern in without]
+        git(top, "add", "--all", "--", ".", *excluded, env=env)
         git(top, "add", "--force", "--", *(str(path) for path in always), env=env)
         tree = git(top, "write-tree", env=env)
         try:
@@ -87,7 +102,9 @@ def snapshot(folder: Path, ref: str, always: Iterable[Path] = ()) -> tuple[str, 
             parents = []
         commit = git(top, "commit-tree", tree, *parents, "-m", f"Snapshot for run {ref}", env=env)
     git(top, "update-ref", f"refs/golf/{ref}", commit)
-    return commit, large
+    if (top / ".gitmodules").exists():
+        left_out.append("the content of submodules")
+    return commit, left_out
 
 
 @contextlib.contextmanager
@@ -109,10 +126,9 @@ def checkout(folder: Path, commit: str, place: Path) -> Iterator[Path]:
 
 def remove(folder: Path, place: Path) -> None:
     """Take a worktree away, also one that a killed run left behind."""
-    with _adding:
-        shutil.rmtree(place, ignore_errors=True)
-        with contextlib.suppress(UnreadableInput, BadConfig):
-            git(folder, "worktree", "prune")
+    with _adding, contextlib.suppress(UnreadableInput, BadConfig):
+        git(folder, "worktree", "remove", "--force", "--force", str(place))  # this one: prune would take the user's too
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def fingerprint(root: Path, names: Iterable[str]) -> dict[str, str]:
@@ -128,8 +144,12 @@ def fingerprint(root: Path, names: Iterable[str]) -> dict[str, str]:
     return digests
 
 
-def _size(path: Path) -> int:
+def _is_no_source(top: Path, name: str) -> bool:
+    """A nested repository (git lists it with a slash), a checkpoint, or a file that may hold a secret."""
+    path = top / name
+    if name.endswith("/") or any(fnmatch.fnmatch(path.name, pattern) for pattern in SECRETS):
+        return True
     try:
-        return path.lstat().st_size
+        return path.lstat().st_size > LARGE_FILE_BYTES
     except OSError:
-        return 0
+        return False

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from golf.errors import NotFound
 from golf.jobs import progress
+from golf.measure import logs
 from golf.play import experiments
 from golf.report import page, plots, tracking
-from golf.schema import Experiment, Result
+from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import Workspace
 
 PICTURE = "loss.png"
@@ -27,8 +28,7 @@ def write_report(workspace: Workspace, folder: Path) -> Path:
         title=folder.name,
         final={f"seed {seed.seed}": seed.val_bpb for seed in result.seeds},
     )
-    course = result.settings.get("DATA_PATH", str(workspace.data))
-    return page.write_report(folder, experiment, result, PICTURE, drawn, data=Path(course).name)
+    return page.write_report(folder, experiment, result, PICTURE, drawn, data=result.data.split(" ")[0] or None)
 
 
 def track(workspace: Workspace, folder: Path) -> None:
@@ -40,20 +40,27 @@ def track(workspace: Workspace, folder: Path) -> None:
             project=workspace.root.name,
             run_name=f"{folder.name}-seed{seed.seed}-{result.run_id[-6:]}",
             config={**result.settings, "seed": seed.seed, "commit": result.commit, "hypothesis": experiment.hypothesis},
-            points=progress.read_metrics(folder / "logs" / f"seed{seed.seed}.metrics.jsonl"),
+            points=_points(folder, seed),
             summary={"val_bpb": seed.val_bpb, "artifact_bytes": seed.artifact_bytes},
         )
 
 
 def curves(folder: Path, result: Result) -> dict[str, list[tuple[float, float]]]:
     """Validation BPB over training seconds, by seed."""
-    found = {}
-    for seed in result.seeds:
-        points = progress.read_metrics(folder / "logs" / f"seed{seed.seed}.metrics.jsonl")
-        found[f"seed {seed.seed}"] = [
-            (point["train_time_s"], point["val_bpb"]) for point in points if {"train_time_s", "val_bpb"} <= point.keys()
+    return {
+        f"seed {seed.seed}": [
+            (point["train_time_s"], point["val_bpb"])
+            for point in _points(folder, seed)
+            if {"train_time_s", "val_bpb"} <= point.keys()
         ]
-    return found
+        for seed in result.seeds
+    }
+
+
+def _points(folder: Path, seed: SeedResult) -> list[dict[str, float]]:
+    """What the trainer wrote for whoever watches; of a trainer that does not, the step lines of its log."""
+    points = progress.read_metrics(folder / "logs" / f"seed{seed.seed}.metrics.jsonl")
+    return points or [point.model_dump(exclude_none=True) for point in logs.read_log(folder / seed.log).points]
 
 
 def _played(folder: Path) -> tuple[Experiment, Result]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import git
+from scene import git
 
 from golf.cli import build_parser, main
 from golf.play import experiments
@@ -51,7 +51,7 @@ SHOWN = [
     (["check-budget", "--cost", "3.50"], "verdict: ok", "verdict"),
     (["read-log", "experiments/{name}/logs/train_seed1.log"], "final_bpb", "final_bpb"),
     (["doctor"], "python", "checks"),
-    (["run", "planned", "--hypothesis", "h", "--parent", "base", "--tier", "tiny", "--dry-run"], "command", "settings"),
+    (["run", "base", "--dry-run"], "command", "settings"),
 ]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import eventually
+from scene import eventually
 
-from golf.errors import NotFound
+from golf.errors import AmbiguousInput, NotFound
 from golf.jobs import process, progress, reaper
 from golf.jobs.local import LocalJobs
 from golf.jobs.store import JobStore
@@ -170,6 +170,23 @@ def test_an_ended_job_stays_as_it_ended(workspace: Workspace) -> None:
     assert (store.get(record.id).state, store.get(record.id).message) == ("cancelled", "first")
 
 
+def test_one_experiment_is_run_once_at_a_time_however_many_ask(workspace: Workspace) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def ask(number: int) -> str:
+        try:
+            return JobStore(workspace).add("run", "same", "local").id
+        except AmbiguousInput:
+            return "refused"
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert sorted(answers)[1:] == ["refused"] * 7
+    JobStore(workspace).ended(sorted(answers)[0], "done", 0, "")
+    assert JobStore(workspace).add("run", "same", "local").state == "queued"
+    assert JobStore(workspace).add("evaluate", "same", "local").state == "queued"
+
+
 def test_ids_are_found_by_beginning_or_ending_and_refused_when_ambiguous(workspace: Workspace) -> None:
     store = JobStore(workspace)
     one, two = store.add("run", "x", "local"), store.add("run", "y", "local")
@@ -210,8 +227,23 @@ def test_a_trainer_that_knows_no_protocol_is_followed_by_its_log(workspace: Work
     assert job.metrics["train_loss"] == 3.1
 
 
+def test_a_descendant_that_hides_its_mark_and_detaches_ends_with_the_job(workspace: Workspace) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen(['sleep', '600'], env={}, start_new_session=True)\n"
+        "print('up', child.pid, flush=True)\n"
+    )
+    job = start(workspace, code)
+    assert LocalJobs(workspace).wait(job.id, 60).state == "done"
+    pid = int((Path(job.folder) / "output.log").read_text().split()[1])
+    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
 def test_hostile_metrics_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
+    numbers = '{"step": NaN, "a": Infinity, "b": 1e999, "c": ' + "9" * 400 + ', "d": 1}'
+    path.write_text("[" * 100_000 + "\n" + numbers + "\n")
+    assert progress.last_metrics(path) == {"d": 1.0}
     path.write_text(
         '[]\nnull\n{"step": "x", "flag": true}\n{"nested": {"a": 1}}\n\x00\xff\n' + json.dumps({"step": 3}) + "\n"
     )

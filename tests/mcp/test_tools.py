@@ -119,7 +119,7 @@ def test_an_answer_is_structured_and_its_fields_are_those_advertised(here: Works
         ("measure_artifact", {"path": "/etc/passwd"}, "leads out of the workspace"),
         ("measure_artifact", {"path": "../../.."}, "leads out of the workspace"),
         ("evaluate_bpb", {"path": "/etc"}, "leads out of the workspace"),
-        ("run_experiment", {"experiment": "nothing"}, "hypothesis"),
+        ("run_experiment", {"experiment": "nothing"}, "needs its hypothesis first"),
         (
             "run_experiment",
             {"experiment": "x", "hypothesis": "h", "script": "/etc/passwd"},

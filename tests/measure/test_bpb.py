@@ -582,18 +582,21 @@ def test_a_folder_gives_its_artifact_and_script(course):
 
 def test_the_artifact_goes_before_the_raw_weights_and_two_artifacts_are_ambiguous(tmp_path):
     for name in ("train_gpt.py", "final_model.pt", "final_model.int8.ptz"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(name.encode())
     assert find_checkpoint(tmp_path).weights.name == "final_model.int8.ptz"
-    (tmp_path / "other.ptz").touch()
-    with pytest.raises(AmbiguousInput, match=r"final_model\.int8\.ptz, other\.ptz"):
+    (tmp_path / "other.ptz").write_bytes(b"other")
+    with pytest.raises(AmbiguousInput, match=r"final_model\.int8\.ptz.*other\.ptz"):
         find_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("names", [[], ["train_gpt.py"], ["final_model.int8.ptz"]])
-def test_a_folder_without_weights_or_script_is_not_found(tmp_path, names):
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [([], UnreadableInput), (["train_gpt.py"], UnreadableInput), (["final_model.int8.ptz"], NotFound)],
+)
+def test_a_folder_without_weights_or_script_is_refused(tmp_path, names, error):
     for name in names:
-        (tmp_path / name).touch()
-    with pytest.raises(NotFound):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(error):
         find_checkpoint(tmp_path)
 
 

@@ -62,6 +62,44 @@ def test_the_parent_s_script_is_taken_and_the_line_delta_counted(workspace: Work
     assert experiments.line_delta(workspace, parent, experiments.load(parent)) is None
 
 
+def test_what_is_not_said_is_the_parent_s(workspace: Workspace, script: Path) -> None:
+    (workspace.root / "golf.toml").write_text("[tiers.tiny]\n")
+    fresh = Workspace(workspace.root)
+    experiments.claim(
+        fresh, "base", hypothesis="h", script=script, tier="tiny", env={"LAYERS": "2", "MLP": "2"}, seeds=[1, 2]
+    )
+    child = experiments.load(experiments.claim(fresh, "child", hypothesis="h", parent="base", env={"MLP": "3"}))
+    assert (child.tier, child.env, child.seeds) == ("tiny", {"LAYERS": "2", "MLP": "3"}, [1, 2])
+
+
+def test_a_claim_stands_as_written(workspace: Workspace, script: Path) -> None:
+    folder = experiments.claimed(workspace, "x", hypothesis="h", script=script)
+    assert experiments.claimed(workspace, "x") == folder
+    with pytest.raises(BadConfig, match="env would change it"):
+        experiments.claimed(workspace, "x", env={"A": "2"})
+    with pytest.raises(NotFound):
+        experiments.claimed(workspace, "y")
+
+
+def test_an_mlx_script_brings_the_torch_twin_it_is_scored_with(workspace: Workspace, script: Path) -> None:
+    mlx = workspace.root / "train_gpt_mlx.py"
+    mlx.write_text("import mlx\n")
+    folder = experiments.claim(workspace, "apple", hypothesis="h", script=mlx)
+    assert experiments.load(folder).script == "train_gpt_mlx.py"
+    assert experiments.model_script(folder / "train_gpt_mlx.py") == folder / "train_gpt.py"
+    assert experiments.model_script(script) == script
+
+
+def test_settings_are_the_tier_s_then_the_experiment_s_with_paths_made_absolute(workspace: Workspace) -> None:
+    (workspace.root / "own data").mkdir()
+    (workspace.root / "golf.toml").write_text('[tiers.local.env]\nA = "1"\nB = "1"\n')
+    experiment = Experiment(hypothesis="h", env={"B": "2", "EXTRA_PATH": "own data", "OTHER_DIR": "not/there"})
+    found = experiments.settings(Workspace(workspace.root), experiment)
+    assert (found["A"], found["B"], found["OTHER_DIR"]) == ("1", "2", "not/there")
+    assert found["EXTRA_PATH"] == str(workspace.root / "own data")
+    assert found["DATA_PATH"] == str(workspace.data)
+
+
 def test_neither_script_nor_parent_is_an_error_that_names_both(workspace: Workspace) -> None:
     with pytest.raises(BadConfig, match=r"script.*parent"):
         experiments.claim(workspace, "x", hypothesis="h")
@@ -89,6 +127,11 @@ def test_what_is_not_there_is_not_found_and_nothing_outside_is(workspace: Worksp
         ("hypothesis: h\nseeds: []\n", "seeds"),
         ("hypothesis: ''\n", "hypothesis"),
         ("hypothesis: h\nsead: 1\n", "sead"),
+        ("hypothesis: '  '\n", "hypothesis"),
+        ("hypothesis: h\nseeds: [1, 1]\n", "a seed counts once"),
+        ("hypothesis: h\nscript: ../../golf.toml\n", "script"),
+        ("hypothesis: h\nenv: {'A=B': '1'}\n", "env"),
+        ("hypothesis: h\nenv: {TOKENIZER_PATH: /elsewhere}\n", "belongs to the workspace"),
         ("{", "could not be read"),
         ("- 1\n", "config.yaml"),
         ("hypothesis: !!python/object/apply:os.system ['true']\n", "could not be read"),
@@ -104,10 +147,12 @@ def test_a_bad_config_is_named_by_its_key(workspace: Workspace, script: Path, te
 @given(
     st.builds(
         Experiment,
-        hypothesis=st.text(min_size=1),
+        hypothesis=st.text(min_size=1).filter(str.strip),
         expected_outcome=st.text(),
-        env=st.dictionaries(st.text(min_size=1), st.text()),
-        seeds=st.lists(st.integers(), min_size=1, max_size=3),
+        env=st.dictionaries(
+            st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,9}\Z"), st.text(st.characters(exclude_characters="\0"))
+        ),
+        seeds=st.lists(st.integers(), min_size=1, max_size=3, unique=True),
         created_at=st.none(),
     )
 )

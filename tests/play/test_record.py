@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import git
+from scene import git
 
 from golf import database
 from golf.jobs.store import JobStore

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import TINY, course_settings, git
+from scene import TINY, course_settings, git
 
 from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
 from golf.jobs.local import LocalJobs
@@ -54,6 +54,19 @@ def test_an_experiment_that_was_played_is_not_played_over(played: Workspace) -> 
         start.start_run(played, "base")
 
 
+def test_the_best_experiment_can_be_repeated_and_the_tier_stays_playable(course_workspace: Workspace) -> None:
+    claim(course_workspace, "base", BASELINE.read_text(), seeds=[7])
+    first = experiments.find(course_workspace, "base")
+    assert play(course_workspace, "base").state == "done"
+    one = experiments.read_result(first)
+    assert play(course_workspace, "base", again=True).state == "done"
+    two = experiments.read_result(first)
+    assert one is not None and two is not None
+    assert one.val_bpb == pytest.approx(two.val_bpb, abs=1e-6)  # the same seed, on the same data
+    assert (two.status, two.promotion and two.promotion.baseline) == ("keep", None)
+    assert promotion.running_baseline(course_workspace, "tiny") == two
+
+
 def test_the_plan_of_a_run_says_what_would_happen_and_runs_nothing(played: Workspace) -> None:
     before = len(LocalJobs(played).recent(100))
     claim(played, "planned", "pass", env={"MLP_MULT": "3"})
@@ -80,7 +93,7 @@ CRASHES = {
     "garbage weights": (
         BASELINE.read_text().replace(
             'if __name__ == "__main__":\n',
-            'if __name__ == "__main__":\n    open("final_model.int8.ptz", "wb").write(b"not zlib")\n    raise SystemExit\n',
+            'if __name__ == "__main__":\n    Path("final_model.int8.ptz").write_bytes(b"not zlib"); raise SystemExit\n',
         ),
         "final_model.int8.ptz",
     ),
@@ -165,6 +178,16 @@ def test_missing_shards_are_named_before_anything_starts(workspace: Workspace) -
     with pytest.raises(NotFound, match="golf data fineweb"):
         start.start_run(fresh, "x")
     assert LocalJobs(fresh).recent() == []
+
+
+def test_the_seed_that_failed_first_is_the_reason_and_the_rest_are_not_trained(course_workspace: Workspace) -> None:
+    script = "import os, time\nif os.environ['SEED'] == '2': raise SystemExit('the cause')\ntime.sleep(600)"
+    folder = claim(course_workspace, "x", script, seeds=[1, 2, 3])
+    assert play(course_workspace, "x").state == "failed"
+    result = experiments.read_result(folder)
+    assert result is not None
+    assert "the cause" in (result.error or "") and "seed 2" in (result.error or "")
+    assert not (folder / "logs" / "train_seed3.log").exists()
 
 
 def test_seeds_that_train_at_once_share_the_cores() -> None:

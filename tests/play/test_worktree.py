@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import git
+from scene import git
 
 from golf.errors import BadConfig
 from golf.play import worktree
@@ -94,6 +94,26 @@ def test_large_untracked_files_are_left_out_and_named(workspace: Workspace) -> N
     commit, left_out = worktree.snapshot(workspace.root, "run-1")
     assert left_out == ["checkpoint [1].bin"]
     assert "checkpoint" not in git(workspace.root, "ls-tree", "-r", "--name-only", commit)
+
+
+def test_file_names_may_be_any_bytes(workspace: Workspace) -> None:
+    (workspace.root / os.fsdecode(b"latin-1 \xe9.py")).write_text("x")
+    commit, _ = worktree.snapshot(workspace.root, "run-1")
+    with worktree.checkout(workspace.root, commit, workspace.worktrees / "one") as root:
+        assert (root / os.fsdecode(b"latin-1 \xe9.py")).exists()
+
+
+def test_the_evidence_of_earlier_runs_is_no_part_of_the_next(workspace: Workspace) -> None:
+    for name in ("a/logs/x.log", "a/artifact/seed1/w.ptz", "a/earlier/r/result.json", "a/train.py"):
+        path = workspace.experiments / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    commit, _ = worktree.snapshot(
+        workspace.root, "run-1", without=["experiments/*/logs/**", "experiments/*/earlier/**"]
+    )
+    held = git(workspace.root, "ls-tree", "-r", "--name-only", commit)
+    assert "a/train.py" in held and "a/artifact" in held
+    assert "logs" not in held and "earlier" not in held
 
 
 def test_an_ignored_script_is_in_the_snapshot_when_the_run_needs_it(busy: Workspace) -> None:

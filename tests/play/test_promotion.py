@@ -1,0 +1,90 @@
+"""The running baseline: the best kept experiment of a tier, on the same data, by its own evidence."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from golf.errors import UnreadableInput
+from golf.play import experiments, promotion, record
+from golf.schema import Result, SeedResult
+from golf.workspace import Workspace
+
+
+def seed(score: float) -> SeedResult:
+    return SeedResult(
+        seed=1, val_bpb=score, val_loss=score, artifact_bytes=1, eval_time_s=1, memory_bytes=1, log="logs/x.log"
+    )
+
+
+def played(workspace: Workspace, name: str, score: float, run: str, data: str = "d", status: str = "keep") -> Result:
+    folder = workspace.experiments / name
+    folder.mkdir(parents=True, exist_ok=True)
+    before = experiments.read_result(folder)
+    if before is not None:
+        experiments.set_aside(folder, before)
+    result = Result(
+        experiment=name,
+        run_id=run,
+        commit=run * 12,
+        tier="local",
+        status=status,  # type: ignore[arg-type]
+        promoted="no",
+        hypothesis="h",
+        val_bpb=score,
+        seeds=[seed(score)],
+        data=data,
+        finished_at=datetime.now(UTC),
+    )
+    record.record(workspace, result, f"{name}: h")
+    return result
+
+
+def best(workspace: Workspace, **options: str) -> str | None:
+    found = promotion.running_baseline(workspace, "local", **options)  # type: ignore[arg-type]
+    return None if found is None else f"{found.experiment} {found.val_bpb}"
+
+
+def test_there_is_none_before_the_first(workspace: Workspace) -> None:
+    assert best(workspace) is None
+
+
+def test_it_is_the_lowest_kept_score_of_the_tier(workspace: Workspace) -> None:
+    played(workspace, "2026-01-01_a", 1.3, "1")
+    played(workspace, "2026-01-01_b", 1.2, "2")
+    played(workspace, "2026-01-01_c", 1.1, "3", status="discard")
+    assert best(workspace) == "2026-01-01_b 1.2"
+    assert promotion.running_baseline(workspace, "smoke") is None
+
+
+def test_scores_on_other_data_do_not_compare(workspace: Workspace) -> None:
+    played(workspace, "2026-01-01_a", 1.3, "1", data="pydocs")
+    played(workspace, "2026-01-01_b", 1.2, "2", data="fineweb")
+    assert best(workspace, data="pydocs") == "2026-01-01_a 1.3"
+    assert best(workspace, data="other") is None
+
+
+def test_a_repeated_baseline_is_judged_by_its_last_run_and_not_against_itself(workspace: Workspace) -> None:
+    played(workspace, "2026-01-01_a", 1.2, "1")
+    played(workspace, "2026-01-01_b", 1.25, "2")
+    assert best(workspace, without="2026-01-01_a") == "2026-01-01_b 1.25"
+    played(workspace, "2026-01-01_a", 1.3, "3")
+    assert best(workspace) == "2026-01-01_b 1.25"
+
+
+def test_a_baseline_set_aside_by_a_repetition_that_crashed_still_has_its_scores(workspace: Workspace) -> None:
+    first = played(workspace, "2026-01-01_a", 1.2, "1")
+    experiments.set_aside(workspace.experiments / "2026-01-01_a", first)
+    record.crash(workspace, "2", "2026-01-01_a", "out of memory")
+    found = promotion.running_baseline(workspace, "local")
+    assert found is not None and [one.val_bpb for one in found.seeds] == [1.2]
+
+
+def test_a_baseline_whose_evidence_is_gone_is_an_error_and_not_the_next_best(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    played(workspace, "2026-01-01_a", 1.2, "1")
+    played(workspace, "2026-01-01_b", 1.3, "2")
+    (workspace.experiments / "2026-01-01_a").rename(tmp_path / "elsewhere")
+    with pytest.raises(UnreadableInput, match="Restore the folder"):
+        best(workspace)

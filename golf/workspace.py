@@ -88,8 +88,22 @@ class ChallengeSettings(Settings):
     artifact_bytes_max: int | None = Field(default=None, gt=0)
 
 
+SMOKE = {
+    "ITERATIONS": "20",
+    "VAL_LOSS_EVERY": "10",
+    "WARMUP_STEPS": "0",
+    "NUM_LAYERS": "2",
+    "MODEL_DIM": "128",
+    "NUM_HEADS": "4",
+    "NUM_KV_HEADS": "2",
+    "TRAIN_SEQ_LEN": "128",
+    "TRAIN_BATCH_TOKENS": "2048",
+    "VAL_BATCH_SIZE": "8192",
+}
+"""The challenge's variables for a run that only shows that everything works."""
+
 DEFAULT_TIERS: dict[str, TierSettings] = {
-    "smoke": TierSettings(env={"ITERATIONS": "20", "VAL_LOSS_EVERY": "0"}, time_limit_s=600),
+    "smoke": TierSettings(env=SMOKE, time_limit_s=600),
     "local": TierSettings(env={"ITERATIONS": "500"}, time_limit_s=7200),
 }
 

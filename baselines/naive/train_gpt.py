@@ -793,6 +793,9 @@ def main() -> None:
     """Play; unusable settings or data end in one line on stderr and exit code 2."""
     try:
         play()
+        if dist.is_initialized() and dist.get_backend() == "gloo":
+            sys.stdout.flush()
+            os._exit(0)  # all is on disk, and gloo's threads now and then abort the interpreter's own end
     except Unusable as error:
         sys.exit(print(error, file=sys.stderr) or 2)
     finally:

@@ -54,6 +54,57 @@ def test_an_experiment_that_was_played_is_not_played_over(played: Workspace) -> 
         start.start_run(played, "base")
 
 
+def test_the_mlx_tier_is_played_and_scored_with_its_torch_twin(course_workspace: Workspace) -> None:
+    pytest.importorskip("mlx.core", reason="MLX is not installed")
+    folder = experiments.claim(
+        course_workspace, "apple", hypothesis="h", script=BASELINE.with_name("train_gpt_mlx.py"), tier="tiny"
+    )
+    ended = play(course_workspace, "apple")
+    assert ended.state == "done", ended.message
+    result = experiments.read_result(folder)
+    assert result is not None
+    assert result.seeds[0].logged_val_bpb == pytest.approx(result.seeds[0].val_bpb, abs=1e-4)
+
+
+HOSTILE = {
+    "stale weights": ("pass", "left no weights"),
+    "rewrites the shard": (
+        "import os, pathlib\n"
+        "shard = next(pathlib.Path(os.environ['DATA_PATH']).glob('fineweb_val_*.bin'))\n"
+        "data = bytearray(shard.read_bytes()); data[-2:] = b'\\x05\\x00'; shard.write_bytes(data)\n"
+        "import shutil; shutil.copyfile(pathlib.Path(os.environ['GOLF_METRICS']).parents[3] / 'good.weights', 'm.ptz')",
+        "the validation data or the tokenizer changed",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_score_cannot_come_from_what_was_not_trained_here(
+    course_workspace: Workspace, played: Workspace, course: Path, case: str
+) -> None:
+    """Weights that were lying about, or a validation shard rewritten during the run, are no result."""
+    import shutil
+
+    good = experiments.artifact_folder(experiments.find(played, "base"))
+    root = course_workspace.root
+    shutil.copyfile(good / "final_model.int8.ptz", root / "final_model.int8.ptz")
+    (root / "final_model.int8.ptz").rename(root / ("good.weights" if case == "rewrites the shard" else "left.ptz"))
+    shutil.copytree(course, root / "data")  # its own, to be damaged
+    settings = (root / "golf.toml").read_text().replace(str(course), "data")
+    (root / "golf.toml").write_text(settings)
+    script, reason = HOSTILE[case]
+    model = (good / "train_gpt.py").read_text().split('if __name__ == "__main__":')[0]
+    folder = claim(
+        Workspace(root),
+        "x",
+        f"{model}\nif __name__ == '__main__':\n" + "".join(f"    {line}\n" for line in script.splitlines()),
+    )
+    assert play(Workspace(root), "x").state == "failed"
+    result = experiments.read_result(folder)
+    assert result is not None and result.val_bpb is None
+    assert reason in (result.error or "")
+
+
 def test_the_best_experiment_can_be_repeated_and_the_tier_stays_playable(course_workspace: Workspace) -> None:
     claim(course_workspace, "base", BASELINE.read_text(), seeds=[7])
     first = experiments.find(course_workspace, "base")

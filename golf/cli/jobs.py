@@ -82,7 +82,13 @@ def finished(workspace: Workspace, job: Job, title: str) -> Job:
     from golf.errors import JobFailed
     from golf.play import record
 
-    ended = follow(LocalJobs(workspace), job, title)
+    local = LocalJobs(workspace)
+    try:
+        ended = follow(local, job, title)
+    except KeyboardInterrupt:
+        print(f"stopping {title} …", file=sys.stderr)
+        local.cancel(job.id)
+        raise
     record.recover(workspace)
     if ended.state != "done":
         failure = JobFailed(f"{ended.state}: {ended.message} (output: {ended.folder})")

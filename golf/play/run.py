@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,7 @@ def _all_seeds(setting: Setting) -> list[SeedResult]:
     first: list[BaseException] = []
     with ThreadPoolExecutor(max_workers=setting.tier.parallel_seeds) as pool:
         futures = [pool.submit(_one_seed, setting, seed, first) for seed in seeds]
+        wait(futures)  # a signal may interrupt this; one that interrupts the pool's own join leaves threads behind
     if first:  # the cause, and not what it stopped
         raise first[0]
     return [future.result() for future in futures]

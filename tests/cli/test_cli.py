@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from scene import git
+from scene import eventually, git
 
 from golf.cli import build_parser, main
+from golf.jobs import process
+from golf.jobs.local import LocalJobs
 from golf.play import experiments
 from golf.workspace import Workspace
 
@@ -229,3 +232,32 @@ def test_the_version_and_the_list_of_verbs_need_no_workspace(tmp_path: Path) -> 
         done = subprocess.run([sys.executable, "-m", "golf.cli", argument], capture_output=True, text=True, env=env)
         assert done.returncode == 0
         assert "addie" in done.stdout
+
+
+def test_ctrl_c_ends_the_run_whole_and_records_nothing(course_workspace: Workspace) -> None:
+    (course_workspace.root / "sleeper.py").write_text("import time; print('up', flush=True); time.sleep(600)")
+    command = [
+        sys.executable,
+        "-m",
+        "golf.cli",
+        "run",
+        "s",
+        "--hypothesis",
+        "h",
+        "--script",
+        "sleeper.py",
+        "--tier",
+        "tiny",
+    ]
+    with subprocess.Popen(command, cwd=course_workspace.root, stderr=subprocess.PIPE, text=True) as child:
+        logs = course_workspace.experiments
+        eventually(lambda: any("up" in path.read_text() for path in logs.glob("*/logs/*.log")))
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "interrupted" in err and "Traceback" not in err
+    job = LocalJobs(course_workspace).recent(1)[0]
+    assert job.state == "cancelled"
+    assert process.marked(job.id) == []
+    assert not course_workspace.ledger.exists()
+    assert not list(course_workspace.worktrees.glob("*"))

@@ -9,6 +9,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any, get_type_hints
 
 from mcp.server import MCPServer
@@ -29,7 +30,9 @@ INSTRUCTIONS = (
 
 def build() -> MCPServer:
     """A server with every tool; a misspelt argument is refused instead of becoming a silent default."""
-    server = MCPServer("golf", title="Caddie", instructions=INSTRUCTIONS, log_level="WARNING")
+    server = MCPServer(
+        "golf", title="Caddie", version=version("caddie"), instructions=INSTRUCTIONS, log_level="WARNING"
+    )
     for function, hints in tools.TOOLS:
         server.tool(annotations=hints)(_explained(function))
     for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both

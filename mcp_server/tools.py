@@ -129,7 +129,9 @@ async def wait_for_job(
 
 def cancel_job(id: JobId) -> Job:
     """Stop a job: ask its processes to end, then make sure. An ended job stays as it is."""
-    return LocalJobs(Workspace.find()).cancel(id)
+    cancelled = LocalJobs(Workspace.find()).cancel(id)
+    record.recover(Workspace.find())  # what a repetition had set aside comes back
+    return cancelled
 
 
 def check_promotion(experiment: ExperimentName) -> Promotion:

@@ -55,7 +55,9 @@ def cancel(arguments: argparse.Namespace) -> int:
     """Cancelling an ended job changes nothing."""
     from golf.report import render
 
-    render.show(LocalJobs(verb.opened()).cancel(arguments.id), json=arguments.json)
+    cancelled = LocalJobs(verb.opened()).cancel(arguments.id)
+    verb.opened()  # what the run had set aside comes back
+    render.show(cancelled, json=arguments.json)
     return 0
 
 
@@ -88,6 +90,7 @@ def finished(workspace: Workspace, job: Job, title: str) -> Job:
     except KeyboardInterrupt:
         print(f"stopping {title} …", file=sys.stderr)
         local.cancel(job.id)
+        record.recover(workspace)
         raise
     record.recover(workspace)
     if ended.state != "done":
@@ -106,7 +109,7 @@ def follow(local: LocalJobs, job: Job, title: str, timeout_s: float | None = Non
         def poll(now: Job) -> None:
             if now.phase is None:  # not begun, or over
                 return
-            shown = " ".join(f"{key}={value:.4g}" for key, value in now.metrics.items() if key != "wall_s")
+            shown = " ".join(f"{key} {now.metrics[key]:.4f}" for key in ("train_loss", "val_bpb") if key in now.metrics)
             bar.update(now.phase, now.step or 0, now.iterations, shown)
 
         return local.wait(job.id, timeout_s, poll)

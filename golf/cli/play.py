@@ -1,6 +1,7 @@
 """`golf new`, `golf run`, `golf history`, `golf check-promotion`, `golf check-budget`, `golf report`."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,14 @@ def run(arguments: argparse.Namespace) -> int:
     from golf.report import render
 
     workspace = verb.opened()
+    is_new = not experiments.exists(workspace, arguments.name)
     folder = experiments.claimed(workspace, arguments.name, **_said(arguments))
     if arguments.dry_run:
-        render.show(start.plan_run(workspace, folder.name), json=arguments.json)
+        try:
+            render.show(start.plan_run(workspace, folder.name), json=arguments.json)
+        finally:
+            if is_new:
+                shutil.rmtree(folder)
         return 0
     job = start.start_run(workspace, folder.name, again=arguments.again, foreground=not arguments.detach)
     if arguments.detach:

@@ -419,7 +419,9 @@ def _explained(error: BaseException, repo_id: str, what: str) -> GolfError:
     if status is not None:
         return UnreadableInput(f"{endpoint} answered {status} for {what}, {ATTEMPTS} times at most asked. {again}")
     if isinstance(error, OfflineModeIsEnabled):
-        return UnreadableInput("HF_HUB_OFFLINE is set, so nothing is fetched. Unset it, or play offline: golf demo")
+        return UnreadableInput(
+            "HF_HUB_OFFLINE is set, so nothing is fetched. Unset it, or play offline: golf data pydocs"
+        )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return UnreadableInput(f"the disk is full while fetching {what}. Free some room. {again}")
     if "Consistency check failed" in str(error):
@@ -428,7 +430,7 @@ def _explained(error: BaseException, repo_id: str, what: str) -> GolfError:
         return UnreadableInput(f"{what} could not be written: {error.strerror}. {again}")
     return UnreadableInput(
         f"{endpoint} could not be reached for {what} ({type(error).__name__}). Check the network and HF_ENDPOINT. "
-        f"{again}; without a network: golf demo"
+        f"{again}; without a network: golf data pydocs"
     )
 
 

@@ -82,7 +82,7 @@ def load_tokenizer(path: Path) -> "SentencePieceProcessor":
     """
     sentencepiece = _sentencepiece()
     if not path.is_file():
-        raise NotFound(f"there is no tokenizer {path}. Fetch one: golf data fineweb; or make one: golf demo")
+        raise NotFound(f"there is no tokenizer {path}. Fetch one: golf data fineweb; or make one: golf data pydocs")
     try:
         return sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError) as error:

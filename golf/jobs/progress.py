@@ -51,10 +51,12 @@ def read_job(store: JobStore, record: Record) -> Job:
     """The job as its files show it now; never touches its processes."""
     folder = store.folder(record.id)
     status = _read_json(folder / "status.json")
-    metrics = [Path(path) for path in status.get("metrics", [])]
+    ended = _when(record.ended_at)
+    metrics = [path for path in map(Path, status.get("metrics", [])) if not _is_newer(path, ended)]
     newest = [point for path in metrics if (point := last_metrics(path))]
     if not newest:
-        newest = [point for path in status.get("logs", []) if (point := _last_logged(Path(path)))]
+        logs = [path for path in map(Path, status.get("logs", [])) if not _is_newer(path, ended)]
+        newest = [point for path in logs if (point := _last_logged(path))]
     slowest = min(newest, key=lambda point: point.get("step", 0), default={})
     ages = [age for path in metrics if (age := _age_s(path)) is not None]
     return Job(
@@ -65,7 +67,7 @@ def read_job(store: JobStore, record: Record) -> Job:
         state=record.state,
         created_at=datetime.fromisoformat(record.created_at),
         started_at=_when(record.started_at),
-        ended_at=_when(record.ended_at),
+        ended_at=ended,
         phase=None if record.has_ended else status.get("phase"),
         step=_whole(slowest.get("step")),
         iterations=_whole(slowest.get("iterations")),
@@ -134,6 +136,12 @@ def _age_s(path: Path) -> float | None:
         return max(0.0, time.time() - path.stat().st_mtime)
     except OSError:
         return None
+
+
+def _is_newer(path: Path, ended: datetime | None) -> bool:
+    """Written after the job had ended: by the next run of the same experiment."""
+    age = _age_s(path)
+    return ended is not None and age is not None and time.time() - age > ended.timestamp() + 1.0
 
 
 def _when(text: str | None) -> datetime | None:

@@ -59,7 +59,7 @@ _PACK_BYTES_MAX = 4_000_000
 
 
 def measure_artifact(
-    path: Path,
+    path: Path | str,
     *,
     challenge: rules.Challenge = rules.PARAMETER_GOLF,
     script: str | None = None,
@@ -95,6 +95,7 @@ def measure_artifact(
 
     Source: openai/parameter-golf README, FAQ on artifact size; merged records for the conventions.
     """
+    path = Path(path)
     for codec in codecs:
         streams.parse_codec(codec)  # before minutes of work, not after
     folder, script, weights = _chosen(path, script, weights)

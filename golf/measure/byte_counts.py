@@ -100,7 +100,7 @@ def table(sentencepiece_path: Path, vocab_size: int | None = None) -> ByteTable:
 
     if not sentencepiece_path.is_file():
         raise NotFound(
-            f"there is no tokenizer {sentencepiece_path}. Fetch it: golf data fineweb; or make one: golf demo"
+            f"there is no tokenizer {sentencepiece_path}. Fetch it: golf data fineweb; or make one: golf data pydocs"
         )
     model = sentencepiece.SentencePieceProcessor()
     try:

@@ -47,10 +47,10 @@ def read_header(path: Path) -> ShardHeader:
             raw = file.read(HEADER_BYTES)
             size = file.seek(0, 2)
     except FileNotFoundError:
-        raise NotFound(f"there is no shard {path}. Make some: golf data fineweb (or golf demo)") from None
+        raise NotFound(f"there is no shard {path}. Make some: golf data fineweb (or golf data pydocs)") from None
     except OSError as error:
         raise UnreadableInput(f"shard {path} could not be read: {error}") from error
-    remedy = "Fetch or make the shards again: golf data fineweb (or golf demo)"
+    remedy = "Fetch or make the shards again: golf data fineweb (or golf data pydocs)"
     if len(raw) < HEADER_BYTES:
         raise UnreadableInput(f"shard {path} is {size} bytes, shorter than its header of {HEADER_BYTES}. {remedy}")
     magic, version, num_tokens = (int(number) for number in np.frombuffer(raw, dtype="<i4", count=3))
@@ -151,7 +151,7 @@ def find_shards(folder: Path, split: Split) -> list[Path]:
     if not found:
         raise NotFound(
             f"no fineweb_{split}_*.bin in {folder}. Fetch the challenge's: golf data fineweb; "
-            "or make some from text on this machine: golf demo"
+            "or make some from text on this machine: golf data pydocs"
         )
     return found
 

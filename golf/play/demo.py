@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,12 +136,19 @@ def conclude(results: list[Result], folder: Path, text: str, picture: Path, elap
         picture=str(picture),
         elapsed_s=round(elapsed_s, 1),
         next=[
+            *_activation(),
             f"cd {name}",
             "golf history",
             f"golf check-promotion {candidate.experiment}",
             f"golf run wider --parent {candidate.experiment} --env MLP_MULT=3 --hypothesis 'A wider MLP helps'",
         ],
     )
+
+
+def _activation() -> list[str]:
+    """How to get `golf` on PATH, where it is not."""
+    script = Path(sys.executable).parent / "activate"
+    return [f". {os.path.relpath(script)}"] if shutil.which("golf") is None and script.exists() else []
 
 
 def _config(env: Mapping[str, str]) -> str:

@@ -178,6 +178,14 @@ def find(workspace: Workspace, name: str) -> Path:
     return matches[0]
 
 
+def around(workspace: Workspace, path: Path) -> Path | None:
+    """The experiment a file lies in, or None."""
+    for folder in path.resolve().parents:
+        if folder.parent == workspace.experiments.resolve() and (folder / CONFIG).is_file():
+            return folder
+    return None
+
+
 def exists(workspace: Workspace, name: str) -> bool:
     """Whether `find` finds it.
 
@@ -254,6 +262,20 @@ def set_aside(folder: Path, result: Result) -> Path:
         if (folder / name).exists():
             os.replace(folder / name, place / name)
     return place
+
+
+def put_back(folder: Path) -> None:
+    """Undo `set_aside` for a repetition that left no result: the newest earlier run is the experiment's again."""
+    earlier = [place for place in (folder / "earlier").glob("*") if (place / RESULT).exists()]
+    if (folder / RESULT).exists() or not earlier:
+        return
+    place = max(earlier, key=lambda path: path.name)
+    for name in ("logs", "artifact"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("logs", "artifact", "report.md", "loss.png", RESULT):
+        if (place / name).exists():
+            os.replace(place / name, folder / name)
+    shutil.rmtree(place)
 
 
 def code_lines(script: Path) -> int:

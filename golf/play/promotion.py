@@ -10,26 +10,28 @@ from golf.schema import Promotion, Result, Row
 from golf.workspace import Workspace
 
 
-def running_baseline(workspace: Workspace, tier: str, data: str | None = None, without: str = "") -> Result | None:
+def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -> Result | None:
     """The best kept experiment of a tier, or None before the first.
+
+    An experiment that is played again is judged like any other: a repetition that gains nothing is discarded,
+    and the run that was kept stays the baseline.
 
     Args:
         workspace: Whose ledger is read.
         tier: The rung; scores on different rungs do not compare.
         data: Only experiments scored on this data (`Result.data`); None takes any.
-        without: An experiment that does not count: the one that is being played again.
 
     Raises:
         UnreadableInput: the ledger names an experiment whose evidence is gone or damaged.
     """
-    latest: dict[str, Row] = {}
+    kept = []
     for row in ledger.iterate(workspace.ledger):
         name = experiments.named_in(row.description)
-        if row.tier == tier and row.val_bpb is not None and re.match(r"\d{4}-\d\d-\d\d_", name):
-            latest[name] = row  # rows of other tools have no evidence here to compare with
-    kept = [(row.val_bpb, name) for name, row in latest.items() if row.status == "keep" and name != without]
-    for _, name in sorted(kept):
-        result = _evidence(workspace, name, latest[name])
+        is_ours = re.match(r"\d{4}-\d\d-\d\d_", name)  # rows of other tools have no evidence here to compare with
+        if row.tier == tier and row.status == "keep" and row.val_bpb is not None and is_ours:
+            kept.append((row.val_bpb, row.commit, name, row))
+    for _, _, name, row in sorted(kept):
+        result = _evidence(workspace, name, row)
         if data is None or result.data == data:
             return result
     return None

@@ -58,6 +58,10 @@ def recover(workspace: Workspace) -> None:
             "SELECT id, subject, message FROM jobs WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
             "AND id NOT IN (SELECT run_id FROM recordings)"
         ).fetchall()
+        cancelled = connection.execute(
+            "SELECT DISTINCT subject FROM jobs WHERE kind = 'run' AND state = 'cancelled' AND subject NOT IN "
+            "(SELECT subject FROM jobs WHERE kind = 'run' AND state IN ('queued', 'running'))"
+        ).fetchall()
         ended = {row["id"] for row in connection.execute("SELECT id FROM jobs WHERE ended_at IS NOT NULL")}
         if pending:
             with _lock(workspace):
@@ -66,6 +70,8 @@ def recover(workspace: Workspace) -> None:
     for place in workspace.worktrees.glob("*"):
         if place.name.rsplit(".", 1)[0] in ended:
             worktree.remove(workspace.root, place)
+    for row in cancelled:
+        experiments.put_back(workspace.experiments / row["subject"])
     for row in unrecorded:
         crash(workspace, row["id"], row["subject"], row["message"])
 

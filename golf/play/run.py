@@ -218,7 +218,7 @@ def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
 
 def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) -> Result:
     workspace, experiment = setting.workspace, setting.experiment
-    baseline = promotion.running_baseline(workspace, experiment.tier, setting.data, without=setting.folder.name)
+    baseline = promotion.running_baseline(workspace, experiment.tier, setting.data)
     limit = workspace.challenge.artifact_bytes_max
     largest = max(seed.artifact_bytes for seed in seeds)
     scores = [seed.val_bpb for seed in seeds]
@@ -239,6 +239,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         for seed in seeds
         if seed.logged_val_bpb is not None and abs(seed.logged_val_bpb - seed.val_bpb) > DISAGREEMENT_BPB
     ]
+    notes += _warnings(setting, seeds, baseline)
     notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
     if left_out:
         notes.append(f"not in the snapshot: {', '.join(left_out[:5])}{' …' if len(left_out) > 5 else ''}")
@@ -271,6 +272,27 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         notes=notes,
         finished_at=datetime.now(UTC),
     )
+
+
+def _warnings(setting: Setting, seeds: list[SeedResult], baseline: Result | None) -> list[str]:
+    """What makes a comparison with the baseline say less than its numbers do."""
+    found = [
+        f"seed {seed.seed} was stopped early by its stop file"
+        for seed in seeds
+        if setting.stop_file(seed.seed).exists()
+    ]
+    if baseline is None:
+        return found
+    steps = [seed.steps for seed in seeds if seed.steps]
+    theirs = [seed.steps for seed in baseline.seeds if seed.steps]
+    if steps and theirs and not 0.9 <= fmean(steps) / fmean(theirs) <= 1.1:
+        found.append(
+            f"{fmean(steps):.0f} steps against the baseline's {fmean(theirs):.0f}: unless the idea meant to change them, "
+            "this machine's load decided, and the run should be repeated"
+        )
+    if {seed.val_bpb for seed in seeds} & {seed.val_bpb for seed in baseline.seeds}:
+        found.append("a score is identical to the baseline's: did the change reach the script?")
+    return found
 
 
 def _check_frozen(setting: Setting, before: dict[str, str]) -> None:

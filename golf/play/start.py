@@ -102,6 +102,9 @@ def start_evaluation(
         folder = experiments.find(workspace, path)
     except NotFound:
         target = target if target.exists() else workspace.root / path
+        around = experiments.around(workspace, target)
+        if around is not None:
+            settings = {**experiments.settings(workspace, experiments.load(around)), **(env or {})}
     else:
         settings = {**experiments.settings(workspace, experiments.load(folder)), **(env or {})}
         target = experiments.artifact_folder(folder)
@@ -138,7 +141,7 @@ def _playable(workspace: Workspace, name: str) -> tuple[Path, TierSettings]:
         raise NotFound(f"{folder / experiment.script} is missing; {folder.name}/config.yaml names it as its script")
     settings = experiments.settings(workspace, experiment)
     _check_course(settings["DATA_PATH"], settings["TOKENIZER_PATH"])
-    promotion.running_baseline(workspace, experiment.tier, without=folder.name)  # readable, before hours are spent
+    promotion.running_baseline(workspace, experiment.tier)  # readable, before hours are spent
     return folder, tier
 
 

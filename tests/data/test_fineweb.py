@@ -231,7 +231,7 @@ def test_without_a_network_the_way_to_play_offline_is_shown(tmp_path: Path):
         answer = golf_data(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert answer["error"] == "UnreadableInput"
     assert "could not be reached" in answer["message"]
-    assert answer["message"].endswith("golf demo")
+    assert answer["message"].endswith("golf data pydocs")
 
 
 def test_offline_mode_is_respected_and_named(tmp_path: Path, hub: Hub):

@@ -71,7 +71,7 @@ def test_a_damaged_shard_is_unreadable_and_the_message_says_how(tmp_path, conten
 
 
 def test_a_missing_shard_is_not_found(tmp_path):
-    with pytest.raises(NotFound, match="golf demo"):
+    with pytest.raises(NotFound, match="golf data pydocs"):
         shards.read_header(tmp_path / "none.bin")
 
 
@@ -101,7 +101,7 @@ def test_shards_are_found_in_order_and_byte_sidecars_are_not_among_them(tmp_path
 
 def test_a_folder_of_nothing_but_sidecars_has_no_val_shards(tmp_path):
     shards.write_shard(tmp_path / "fineweb_val_bytes_000000.bin", np.array([1]))
-    with pytest.raises(NotFound, match=r"no fineweb_val_\*\.bin.*golf data fineweb.*golf demo"):
+    with pytest.raises(NotFound, match=r"no fineweb_val_\*\.bin.*golf data fineweb.*golf data pydocs"):
         shards.find_shards(tmp_path, "val")
 
 

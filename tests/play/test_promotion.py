@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from golf.errors import UnreadableInput
-from golf.play import experiments, promotion, record
-from golf.schema import Result, SeedResult
+from golf.play import experiments, ledger, promotion, record
+from golf.schema import Result, Row, SeedResult
 from golf.workspace import Workspace
 
 
@@ -64,12 +64,29 @@ def test_scores_on_other_data_do_not_compare(workspace: Workspace) -> None:
     assert best(workspace, data="other") is None
 
 
-def test_a_repeated_baseline_is_judged_by_its_last_run_and_not_against_itself(workspace: Workspace) -> None:
+def test_a_repetition_does_not_take_the_baseline_away(workspace: Workspace) -> None:
     played(workspace, "2026-01-01_a", 1.2, "1")
     played(workspace, "2026-01-01_b", 1.25, "2")
-    assert best(workspace, without="2026-01-01_a") == "2026-01-01_b 1.25"
-    played(workspace, "2026-01-01_a", 1.3, "3")
-    assert best(workspace) == "2026-01-01_b 1.25"
+    played(workspace, "2026-01-01_a", 1.3, "3", status="discard")
+    assert best(workspace) == "2026-01-01_a 1.2"
+
+
+def test_rows_of_other_tools_do_not_compete(workspace: Workspace) -> None:
+    ledger.append(
+        workspace.ledger,
+        Row(
+            commit="a1b2c3d",
+            tier="local",
+            val_bpb=0.9,
+            artifact_bytes=1,
+            memory_gb=1,
+            status="keep",
+            promoted="no",
+            cost_usd=0,
+            description="baseline",
+        ),
+    )
+    assert best(workspace) is None
 
 
 def test_a_baseline_set_aside_by_a_repetition_that_crashed_still_has_its_scores(workspace: Workspace) -> None:

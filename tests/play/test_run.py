@@ -114,8 +114,9 @@ def test_the_best_experiment_can_be_repeated_and_the_tier_stays_playable(course_
     two = experiments.read_result(first)
     assert one is not None and two is not None
     assert one.val_bpb == pytest.approx(two.val_bpb, abs=1e-6)  # the same seed, on the same data
-    assert (two.status, two.promotion and two.promotion.baseline) == ("keep", None)
-    assert promotion.running_baseline(course_workspace, "tiny") == two
+    assert (two.status, two.promotion and two.promotion.baseline) == ("discard", first.name)  # it gains nothing
+    assert any("identical" in note for note in two.notes)
+    assert promotion.running_baseline(course_workspace, "tiny") == one
 
 
 def test_the_plan_of_a_run_says_what_would_happen_and_runs_nothing(played: Workspace) -> None:

@@ -287,7 +287,7 @@ def _warnings(setting: Setting, seeds: list[SeedResult], baseline: Result | None
     theirs = [seed.steps for seed in baseline.seeds if seed.steps]
     if steps and theirs and not 0.9 <= fmean(steps) / fmean(theirs) <= 1.1:
         found.append(
-            f"{fmean(steps):.0f} steps against the baseline's {fmean(theirs):.0f}: unless the idea meant to change them, "
+            f"{fmean(steps):.0f} steps against the baseline's {fmean(theirs):.0f}: unless the idea meant that, "
             "this machine's load decided, and the run should be repeated"
         )
     if {seed.val_bpb for seed in seeds} & {seed.val_bpb for seed in baseline.seeds}:

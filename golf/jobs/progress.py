@@ -140,8 +140,10 @@ def _age_s(path: Path) -> float | None:
 
 def _is_newer(path: Path, ended: datetime | None) -> bool:
     """Written after the job had ended: by the next run of the same experiment."""
-    age = _age_s(path)
-    return ended is not None and age is not None and time.time() - age > ended.timestamp() + 1.0
+    try:
+        return ended is not None and path.stat().st_mtime > ended.timestamp() + 1.0
+    except OSError:
+        return False
 
 
 def _when(text: str | None) -> datetime | None:

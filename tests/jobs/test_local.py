@@ -215,6 +215,21 @@ def test_progress_is_read_from_the_trainers_files(workspace: Workspace) -> None:
     assert progress.last_metrics(files[0]) == {"step": 9, "iterations": 20, "val_bpb": 2.5, "train_loss": 3.5}
 
 
+def test_an_ended_job_does_not_show_the_numbers_of_the_next_run(workspace: Workspace) -> None:
+    store = JobStore(workspace)
+    record = store.add("run", "x", "local")
+    folder = store.folder(record.id)
+    folder.mkdir(parents=True)
+    metrics = folder / "m.jsonl"
+    progress.Status(folder).phase("training", metrics=[metrics])
+    metrics.write_text('{"step": 9}\n')
+    store.ended(record.id, "cancelled", None, "")
+    assert progress.read_job(store, store.get(record.id)).step == 9
+    later = metrics.stat().st_mtime + 60
+    os.utime(metrics, (later, later))
+    assert progress.read_job(store, store.get(record.id)).step is None
+
+
 def test_a_trainer_that_knows_no_protocol_is_followed_by_its_log(workspace: Workspace) -> None:
     store = JobStore(workspace)
     record = store.add("run", "x", "local")

@@ -82,6 +82,26 @@ def test_a_run_that_died_unrecorded_is_a_crash_unless_someone_cancelled_it(
         assert (crashed.val_bpb, crashed.error) == (None, "the reason")
 
 
+def test_a_repetition_that_was_cancelled_gives_the_earlier_run_back(workspace: Workspace, played: Result) -> None:
+    record.record(workspace, played, "x: h")
+    folder = workspace.experiments / played.experiment
+    (folder / "artifact").mkdir()
+    (folder / "artifact" / "w.ptz").write_text("trained")
+    experiments.set_aside(folder, played)
+    (folder / "logs").mkdir()  # what the repetition had begun
+    again = JobStore(workspace).add("run", "other", "local")
+    JobStore(workspace).ended(played.run_id, "done", 0, "")
+    repeated = JobStore(workspace).add("run", played.experiment, "local")
+    record.recover(workspace)
+    assert experiments.read_result(folder) is None  # it is still running
+    JobStore(workspace).ended(repeated.id, "cancelled", None, "")
+    JobStore(workspace).ended(again.id, "cancelled", None, "")
+    record.recover(workspace)
+    assert experiments.read_result(folder) == played
+    assert (folder / "artifact" / "w.ptz").read_text() == "trained"
+    assert not (folder / "logs").exists()
+
+
 def test_worktrees_of_ended_jobs_are_removed_and_those_of_running_ones_stay(
     workspace: Workspace, played: Result
 ) -> None:

@@ -500,7 +500,7 @@ class Muon(torch.optim.Optimizer):
         self.orthogonalise = torch.compile(orthogonalise, dynamic=False) if team.kind == "cuda" else orthogonalise
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         """Every process orthogonalises its share of a group; the shares are then added up."""
         for group in self.param_groups:
             params = group["params"]

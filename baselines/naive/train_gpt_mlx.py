@@ -266,7 +266,7 @@ class GPT(nn.Module):
 
 def named(tree: Any) -> Arrays:
     """The arrays of a module or of its gradients, by the names PyTorch gives them."""
-    return dict(tree_flatten(tree))  # type: ignore[arg-type]
+    return dict(tree_flatten(tree))
 
 
 def export_weights(model: GPT) -> Weights:
@@ -665,7 +665,10 @@ class Run:
         self.val = Validation(args)
         self.shards = find_shards(args.data_path, "train")
         self.model = GPT(**{name: getattr(args, name) for name in inspect.signature(GPT).parameters})
-        loss: Callable[..., Any] = lambda x, y: self.model(x, y)  # noqa: E731
+
+        def loss(x: mx.array, y: mx.array) -> mx.array:
+            return self.model(x, y)
+
         loss_and_grad = nn.value_and_grad(self.model, loss)
         if kind == "gpu":  # on a cpu, compiling would need a C++ compiler at run time
             self.model.dtype = mx.bfloat16

@@ -15,6 +15,7 @@ they do for the challenge's script. Links and tokens never reach a message: what
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import logging
@@ -351,7 +352,8 @@ def _sizes(repo_id: str, remotes: list[str]) -> dict[str, tuple[int, str | None]
     for start in range(0, len(remotes), 100):
         some = remotes[start : start + 100]
         what = some[0] if len(some) == 1 else f"the sizes of {len(some)} files"
-        for info in _patiently(lambda: api.get_paths_info(repo_id, some, repo_type="dataset"), repo_id, what):  # noqa: B023
+        ask = functools.partial(api.get_paths_info, repo_id, some, repo_type="dataset")
+        for info in _patiently(ask, repo_id, what):
             if isinstance(info, RepoFile):
                 found[info.path] = (info.size, info.lfs.sha256 if info.lfs else None)
     missing = [remote for remote in remotes if remote not in found]

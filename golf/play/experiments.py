@@ -25,6 +25,9 @@ NAME = r"[a-z0-9][a-z0-9_.-]{0,79}"
 EVIDENCE = ("artifact", "logs", "earlier")
 """Folders of an experiment that runs write: no part of what is run."""
 
+WRITTEN = ("logs", "artifact", "report.md", "loss.png", RESULT)
+"""What a run leaves, in the order it is moved; the result last, because it marks the experiment as played."""
+
 
 def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path | None = None) -> Path:
     """Make the folder with config.yaml and a copy of `script` (default: the parent's); returns it.
@@ -258,7 +261,7 @@ def set_aside(folder: Path, result: Result) -> Path:
     """Move an earlier run's evidence to `earlier/<run id>/`, so that a repetition overwrites nothing."""
     place = folder / "earlier" / result.run_id
     place.mkdir(parents=True, exist_ok=True)
-    for name in ("logs", "artifact", "report.md", "loss.png", RESULT):  # the result last: it marks the run as played
+    for name in WRITTEN:
         if (folder / name).exists():
             os.replace(folder / name, place / name)
     return place
@@ -270,10 +273,9 @@ def put_back(folder: Path) -> None:
     if (folder / RESULT).exists() or not earlier:
         return
     place = max(earlier, key=lambda path: path.name)
-    for name in ("logs", "artifact"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("logs", "artifact", "report.md", "loss.png", RESULT):
-        if (place / name).exists():
+    for name in WRITTEN:
+        if (place / name).exists():  # what a killed attempt has moved already must not be cleared away
+            shutil.rmtree(folder / name, ignore_errors=True)
             os.replace(place / name, folder / name)
     shutil.rmtree(place)
 

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS recordings (
 
 def record(workspace: Workspace, result: Result, description: str) -> None:
     """Write result.json and the ledger's row; a second call for the same run changes nothing."""
-    with _lock(workspace), contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+    with lock(workspace), contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
         inserted = connection.execute(
             "INSERT OR IGNORE INTO recordings (run_id, experiment, result, description) VALUES (?, ?, ?, ?)",
             (result.run_id, result.experiment, result.model_dump_json(indent=2), description),
@@ -58,26 +58,28 @@ def recover(workspace: Workspace) -> None:
             "SELECT id, subject, message FROM jobs WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
             "AND id NOT IN (SELECT run_id FROM recordings)"
         ).fetchall()
-        cancelled = connection.execute(
-            "SELECT DISTINCT subject FROM jobs WHERE kind = 'run' AND state = 'cancelled' AND subject NOT IN "
-            "(SELECT subject FROM jobs WHERE kind = 'run' AND state IN ('queued', 'running'))"
-        ).fetchall()
+        with lock(workspace):  # a run that starts now waits with setting aside, and is seen in the table
+            cancelled = connection.execute(
+                "SELECT DISTINCT subject FROM jobs WHERE kind = 'run' AND state = 'cancelled' AND subject NOT IN "
+                "(SELECT subject FROM jobs WHERE kind = 'run' AND state IN ('queued', 'running'))"
+            ).fetchall()
+            for row in cancelled:
+                experiments.put_back(workspace.experiments / row["subject"])
         ended = {row["id"] for row in connection.execute("SELECT id FROM jobs WHERE ended_at IS NOT NULL")}
         if pending:
-            with _lock(workspace):
+            with lock(workspace):
                 for run_id in pending:
                     _complete(workspace, connection, run_id, is_new=False)
     for place in workspace.worktrees.glob("*"):
         if place.name.rsplit(".", 1)[0] in ended:
             worktree.remove(workspace.root, place)
-    for row in cancelled:
-        experiments.put_back(workspace.experiments / row["subject"])
     for row in unrecorded:
         crash(workspace, row["id"], row["subject"], row["message"])
 
 
-def crash(workspace: Workspace, run_id: str, name: str, error: str, commit: str = "-") -> Result:
+def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:
     """Record a run that ended without a score."""
+    commit = "-"
     tier, hypothesis, description = "local", "", f"{name}: {error}"
     with contextlib.suppress(GolfError):
         experiment = experiments.load(workspace.experiments / name)
@@ -136,7 +138,8 @@ def _is_recorded(workspace: Workspace, line: Row) -> bool:
 
 
 @contextlib.contextmanager
-def _lock(workspace: Workspace) -> Iterator[None]:
+def lock(workspace: Workspace) -> Iterator[None]:
+    """One process at a time writes or moves an experiment's evidence."""
     with open(workspace.state / "record.lock", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

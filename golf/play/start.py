@@ -12,7 +12,7 @@ from golf.errors import AmbiguousInput, BadConfig, NotFound
 from golf.jobs.local import LocalJobs
 from golf.jobs.store import Record
 from golf.measure import bpb, shards
-from golf.play import experiments, promotion
+from golf.play import experiments, promotion, record
 from golf.schema import Job, Plan
 from golf.workspace import TierSettings, Workspace
 
@@ -34,6 +34,7 @@ def start_run(workspace: Workspace, name: str, *, again: bool = False, foregroun
         AmbiguousInput: it has been played, or is being played now.
         UnreadableInput: a shard is damaged, or the running baseline's evidence is gone.
     """
+    record.recover(workspace)
     folder, tier = _playable(workspace, name)
     result = experiments.read_result(folder)
     if result is not None and not again and result.status != "crash":
@@ -42,9 +43,11 @@ def start_run(workspace: Workspace, name: str, *, again: bool = False, foregroun
             f"experiment; to repeat this one: golf run {folder.name} --again"
         )
 
-    def request(record: Record, job_folder: Path) -> list[str]:
-        if result is not None:  # only now: the row that is won here keeps every other run of it away
-            experiments.set_aside(folder, result)
+    def request(row: Record, job_folder: Path) -> list[str]:
+        with record.lock(workspace):  # only now: the row that is won here keeps every other run of it away
+            there = experiments.read_result(folder)
+            if there is not None:
+                experiments.set_aside(folder, there)
         return _worker(job_folder, {"experiment": folder.name})
 
     return LocalJobs(workspace).submit(
@@ -123,7 +126,7 @@ def start_evaluation(
     }
     _check_course(asked["data"], asked["tokenizer"])
 
-    def request(record: Record, job_folder: Path) -> list[str]:
+    def request(row: Record, job_folder: Path) -> list[str]:
         return _worker(job_folder, asked)
 
     return LocalJobs(workspace).submit(

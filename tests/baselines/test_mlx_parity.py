@@ -26,8 +26,8 @@ import pytest
 mx = pytest.importorskip("mlx.core", reason="MLX is not installed: pip install 'caddie[mlx]'")
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'caddie[train]'")
 sentencepiece = pytest.importorskip("sentencepiece", reason="not installed: pip install sentencepiece")
-from golf.measure.bpb import evaluate_bpb  # noqa: E402
-from golf.measure.logs import read_log  # noqa: E402
+from golf.measure.bpb import evaluate_bpb  # noqa: E402 # after the skips
+from golf.measure.logs import read_log  # noqa: E402 # after the skips
 
 NAIVE = Path(__file__).parents[2] / "baselines" / "naive"
 LOGITS_ATOL = 1e-5  # of logits up to 8; seen: 3.3e-6

@@ -16,7 +16,7 @@ from golf.jobs.local import LocalJobs
 from golf.play import experiments
 from golf.workspace import Workspace
 
-VERBS = sorted(build_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr]
+VERBS = sorted(build_parser()._subparsers._group_actions[0].choices)
 
 
 def golf(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -157,7 +157,7 @@ def test_an_error_says_what_to_do_on_stderr_and_prints_no_result(
     try:
         ended, out, err = golf(capsys, *argv)
     except SystemExit as refused:  # argparse's own refusals
-        ended, (out, err) = refused.code, capsys.readouterr()  # type: ignore[assignment]
+        ended, (out, err) = refused.code, capsys.readouterr()
     assert ended == code
     assert out == ""
     assert message in err
@@ -248,7 +248,14 @@ def test_ctrl_c_ends_the_run_whole_and_records_nothing(course_workspace: Workspa
         "--tier",
         "tiny",
     ]
-    with subprocess.Popen(command, cwd=course_workspace.root, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command,
+        cwd=course_workspace.root,
+        stderr=subprocess.PIPE,
+        text=True,
+        # as at a terminal: whoever runs the suite in the background has SIGINT ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as child:
         logs = course_workspace.experiments
         eventually(lambda: any("up" in path.read_text() for path in logs.glob("*/logs/*.log")))
         child.send_signal(signal.SIGINT)

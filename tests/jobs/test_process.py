@@ -56,7 +56,10 @@ def test_stopping_ends_children_that_ignore_the_request_and_their_children(tmp_p
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open('pid', 'w').write(str(child.pid)); print('ready'); time.sleep(600)\n"
     )
-    ready = lambda: "enough" if "ready" in (tmp_path / "out").read_text() else None  # noqa: E731
+
+    def ready() -> str | None:
+        return "enough" if "ready" in (tmp_path / "out").read_text() else None
+
     ended = play(code, tmp_path, should_stop=ready, grace_s=0.2)
     assert (ended.reason, ended.exit_code) == ("enough", -signal.SIGKILL)
     grandchild = int((tmp_path / "pid").read_text())

@@ -34,14 +34,14 @@ def here(played: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 def call(name: str, arguments: dict[str, Any] | None = None, mode: str = "auto") -> CallToolResult:
     async def main() -> CallToolResult:
-        async with Client(server.build(), mode=mode) as client:  # type: ignore[arg-type]
+        async with Client(server.build(), mode=mode) as client:
             return await client.call_tool(name, arguments or {})
 
     return asyncio.run(main())
 
 
 def text(result: CallToolResult) -> str:
-    return result.content[0].text  # type: ignore[union-attr]
+    return result.content[0].text
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ def played(workspace: Workspace, name: str, score: float, run: str, data: str = 
         run_id=run,
         commit=run * 12,
         tier="local",
-        status=status,  # type: ignore[arg-type]
+        status=status,
         promoted="no",
         hypothesis="h",
         val_bpb=score,
@@ -41,7 +41,7 @@ def played(workspace: Workspace, name: str, score: float, run: str, data: str = 
 
 
 def best(workspace: Workspace, **options: str) -> str | None:
-    found = promotion.running_baseline(workspace, "local", **options)  # type: ignore[arg-type]
+    found = promotion.running_baseline(workspace, "local", **options)
     return None if found is None else f"{found.experiment} {found.val_bpb}"
 
 

@@ -53,7 +53,7 @@ def test_what_a_kill_interrupts_is_completed_once_at_the_next_start(
 
     def die(*arguments: object) -> None:
         if place == "after the row":
-            append(*arguments)  # type: ignore[arg-type]
+            append(*arguments)
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -71,7 +71,7 @@ def test_what_a_kill_interrupts_is_completed_once_at_the_next_start(
 def test_a_run_that_died_unrecorded_is_a_crash_unless_someone_cancelled_it(
     workspace: Workspace, played: Result, state: str, rows: int
 ) -> None:
-    JobStore(workspace).ended(played.run_id, state, None, "the reason")  # type: ignore[arg-type]
+    JobStore(workspace).ended(played.run_id, state, None, "the reason")
     for _ in range(2):
         record.recover(workspace)
     found = ledger.read(workspace.ledger) if workspace.ledger.exists() else []
@@ -85,10 +85,12 @@ def test_a_run_that_died_unrecorded_is_a_crash_unless_someone_cancelled_it(
 def test_a_repetition_that_was_cancelled_gives_the_earlier_run_back(workspace: Workspace, played: Result) -> None:
     record.record(workspace, played, "x: h")
     folder = workspace.experiments / played.experiment
-    (folder / "artifact").mkdir()
-    (folder / "artifact" / "w.ptz").write_text("trained")
+    for name in ("artifact", "logs"):
+        (folder / name).mkdir()
+        (folder / name / "kept").write_text("trained")
     experiments.set_aside(folder, played)
-    (folder / "logs").mkdir()  # what the repetition had begun
+    (folder / "logs").mkdir()
+    (folder / "logs" / "begun").write_text("by the repetition")
     again = JobStore(workspace).add("run", "other", "local")
     JobStore(workspace).ended(played.run_id, "done", 0, "")
     repeated = JobStore(workspace).add("run", played.experiment, "local")
@@ -98,8 +100,32 @@ def test_a_repetition_that_was_cancelled_gives_the_earlier_run_back(workspace: W
     JobStore(workspace).ended(again.id, "cancelled", None, "")
     record.recover(workspace)
     assert experiments.read_result(folder) == played
-    assert (folder / "artifact" / "w.ptz").read_text() == "trained"
-    assert not (folder / "logs").exists()
+    assert [(folder / name / "kept").read_text() for name in ("artifact", "logs")] == ["trained"] * 2
+    assert not (folder / "logs" / "begun").exists()
+
+
+def test_putting_back_may_be_killed_at_any_step(
+    workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.record(workspace, played, "x: h")
+    folder = workspace.experiments / played.experiment
+    for name in ("artifact", "logs"):
+        (folder / name).mkdir()
+        (folder / name / "kept").write_text("trained")
+    experiments.set_aside(folder, played)
+    moves = iter([True, False])  # the first move happens, the second is the kill
+
+    def die(source: Path, target: Path) -> None:
+        if not next(moves):
+            raise Killed
+        source.rename(target)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("golf.play.experiments.os.replace", die)
+        experiments.put_back(folder)
+    experiments.put_back(folder)
+    assert experiments.read_result(folder) == played
+    assert [(folder / name / "kept").read_text() for name in ("artifact", "logs")] == ["trained"] * 2
 
 
 def test_worktrees_of_ended_jobs_are_removed_and_those_of_running_ones_stay(

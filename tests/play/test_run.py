@@ -18,7 +18,7 @@ BASELINE = Path(__file__).parents[2] / "baselines" / "naive" / "train_gpt.py"
 
 def play(workspace: Workspace, name: str, **options: object) -> Job:
     jobs = LocalJobs(workspace)
-    ended = jobs.wait(start.start_run(workspace, name, **options).id, 240)  # type: ignore[arg-type]
+    ended = jobs.wait(start.start_run(workspace, name, **options).id, 240)
     record.recover(workspace)
     return ended
 
@@ -26,7 +26,7 @@ def play(workspace: Workspace, name: str, **options: object) -> Job:
 def claim(workspace: Workspace, name: str, script: str, **options: object) -> Path:
     path = workspace.root / "scratch.py"
     path.write_text(script)
-    return experiments.claim(workspace, name, hypothesis="h", script=path, tier="tiny", **options)  # type: ignore[arg-type]
+    return experiments.claim(workspace, name, hypothesis="h", script=path, tier="tiny", **options)
 
 
 def test_a_real_run_is_measured_recorded_and_reported(played: Workspace) -> None:

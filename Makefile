@@ -30,9 +30,9 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --editable ".[train,mlx,dev]"
 	@touch $@
 
-# The MCP inspector, and the Node it needs; without npm its one test is skipped and says so.
+# The Codex CLI, the MCP inspector and the Node they need; without npm their tests are skipped and say so.
 tools:
 	@if command -v npm >/dev/null; then \
 	  test node_modules/.ready -nt package.json || \
 	  { npm install --silent --no-audit --no-fund --no-package-lock && touch node_modules/.ready; }; \
-	else echo "npm is not installed: the inspector's test will be skipped"; fi
+	else echo "npm is not installed: the tests with the real Codex CLI and the inspector will be skipped"; fi

@@ -26,6 +26,9 @@ PROMOTION_THRESHOLD = 0.03
 Source: "Parameter Golf Auto Research" (2026-03-27), section "Two Tiers of Compute".
 """
 
+DISAGREEMENT_BPB = 5e-4
+"""Difference between a logged and a measured val_bpb above which the two disagree; ours, not the challenge's."""
+
 SHARD_MAGIC = 20240520
 SHARD_VERSION = 1
 SHARD_HEADER_INTS = 256

@@ -326,6 +326,53 @@ class History(Noun):
     path: str
 
 
+# --- speaking to each other --------------------------------------------------------------------
+
+Verdict = Literal["accept", "revise", "reject"]
+
+
+class Note(Noun):
+    """One line of the shared channel `notes.jsonl`."""
+
+    at: datetime
+    by: str = Field(pattern=r"^\S(.*\S)?$", max_length=80)
+    """A role (`critic`, `implementer`, …), or `human:NAME`."""
+    kind: Literal["directive", "finding", "question", "verdict", "override"]
+    text: str = Field(pattern=r"\S", max_length=4000)
+    experiment: str | None = None
+    target: str | None = None
+    """Of an override: `promotion`, or the frozen path that may be edited. `withdrawn` ends a directive."""
+    diff_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The change a verdict or an override of promotion is about."""
+    verdict: Verdict | None = None
+
+
+class SheetPoint(Noun):
+    """One thing a critic looks at, and what could be established without a critic."""
+
+    name: str
+    verdict: Literal["pass", "fail", "unknown"]
+    """`unknown` is work for the critic: a fact that no measurement here settles."""
+    fact: str
+
+
+class Sheet(Noun):
+    """What is known about a candidate before anybody has an opinion."""
+
+    experiment: str
+    parent: str | None
+    tier: Tier
+    hypothesis: str
+    diff_sha256: str
+    """Hash of the change and of the run it was judged by; a verdict names it."""
+    change: str
+    """The change in short; the whole of it is in `diff_path`."""
+    diff_path: str
+    points: list[SheetPoint]
+    standing: str
+    """What the last verdict is worth now."""
+
+
 # --- money -------------------------------------------------------------------------------------
 
 

@@ -81,6 +81,13 @@ class GuardSettings(Settings):
     frozen: list[str] = ["baselines", "eval.py"]
 
 
+class RouteSettings(Settings):
+    """Model and reasoning effort of one role, instead of what `golf route` would choose."""
+
+    model: str | None = None
+    effort: str | None = None
+
+
 class ChallengeSettings(Settings):
     """A preset, with its size limit overridden for a challenge of one's own."""
 
@@ -118,6 +125,7 @@ class Config(Settings):
     budget: BudgetSettings = BudgetSettings()
     gate: GateSettings = GateSettings()
     guard: GuardSettings = GuardSettings()
+    route: dict[str, RouteSettings] = {}
 
 
 @dataclass(frozen=True)
@@ -195,6 +203,11 @@ class Workspace:
     @property
     def ledger(self) -> Path:
         return self.root / "results.tsv"
+
+    @property
+    def notes(self) -> Path:
+        """The shared channel of human, implementer and critic."""
+        return self.root / "notes.jsonl"
 
     @property
     def state(self) -> Path:

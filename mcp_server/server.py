@@ -35,10 +35,11 @@ def build() -> MCPServer:
     )
     for function, hints in tools.TOOLS:
         server.tool(annotations=hints)(_explained(function))
+    spelled_out: set[type] = set()
     for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both
         _refuse_unknown_arguments(tool)
         tool.parameters = shorten(tool.parameters)
-        tool.fn_metadata.output_schema = _named_fields(tool)
+        tool.fn_metadata.output_schema = _named_fields(tool, spelled_out)
     return server
 
 
@@ -82,10 +83,17 @@ def _refuse_unknown_arguments(tool: Tool) -> None:
     tool.parameters["additionalProperties"] = False
 
 
-def _named_fields(tool: Tool) -> dict[str, Any]:
-    """The names of an answer's fields: what a caller needs, in a tenth of the SDK's nested schema."""
+def _named_fields(tool: Tool, spelled_out: set[type]) -> dict[str, Any]:
+    """The names of an answer's fields: what a caller needs, in a tenth of the SDK's nested schema.
+
+    A noun that several tools return is spelled out by the first of them and named by the others.
+    """
     noun = get_type_hints(tool.fn)["return"]
-    return {"type": "object", "properties": {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}}
+    if noun in spelled_out:
+        return {"type": "object", "title": noun.__name__}
+    spelled_out.add(noun)
+    fields = {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}
+    return {"type": "object", "title": noun.__name__, "properties": fields}
 
 
 def shorten(schema: Any) -> Any:

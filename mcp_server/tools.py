@@ -12,12 +12,13 @@ import anyio
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from golf.errors import BadConfig
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
-from golf.play import experiments, promotion, record, start, targets
+from golf.play import experiments, notes, promotion, record, review, start, submission, targets
 from golf.play import history as past
 from golf.play.budget import BudgetBook
-from golf.schema import Artifact, Budget, History, Job, Promotion
+from golf.schema import Artifact, Budget, History, Job, Note, Promotion, Sheet
 from golf.workspace import Workspace
 
 WAIT_S_MAX = 270.0
@@ -25,6 +26,9 @@ WAIT_S_MAX = 270.0
 
 READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 FREE_WORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+PAID_WORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+"""Refused under `codex exec`, asked of a person in a session: money leaves the machine."""
+NOTING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 STOPPING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 ExperimentName = Annotated[str, Field(description="Folder name under experiments/, or its slug")]
@@ -106,6 +110,14 @@ def run_experiment(
     return start.start_run(workspace, folder.name, again=again)
 
 
+def submit_job(
+    experiment: ExperimentName,
+    tier: Annotated[str, Field(description="Paid rung in golf.toml, such as 8xH100")],
+) -> Job:
+    """Launch a reviewed experiment on paid GPUs (H100, cloud). Costs money; refused until every gate is passed."""
+    return submission.submit(Workspace.find(), experiment, tier)
+
+
 def job_status(id: JobId) -> Job:
     """State, progress and last metrics of a running or finished job; reads files, never touches the process."""
     return _settled(LocalJobs(Workspace.find()).get(id))
@@ -139,6 +151,34 @@ def check_promotion(experiment: ExperimentName) -> Promotion:
     return promotion.check_promotion(Workspace.find(), experiment)
 
 
+def review_submission(experiment: ExperimentName) -> Sheet:
+    """Fact sheet for the critic who reviews an experiment: gain, size, time, leakage, conflicts; and its diff_sha256."""
+    return review.shortened(review.sheet(Workspace.find(), experiment))
+
+
+def record_note(
+    kind: Annotated[Literal["finding", "question", "verdict"], Field(description="A verdict is the critic's")],
+    text: Annotated[str, Field(description="What was found or asked; of a verdict, its reason")],
+    experiment: Annotated[str | None, Field(description="What it is about")] = None,
+    by: Annotated[str, Field(description="Your role. Default: implementer")] = "implementer",
+    verdict: Annotated[Literal["accept", "revise", "reject"] | None, Field(description="The critic's")] = None,
+    diff_sha256: Annotated[str | None, Field(description="Verdict: the hash on the sheet")] = None,
+    points: Annotated[
+        dict[str, str] | None, Field(description="Verdict: each point of the sheet to 'pass|fail|unknown: evidence'")
+    ] = None,
+) -> Note:
+    """Write to the shared channel of human, implementer and critic: a finding, a question, or the critic's verdict."""
+    workspace = Workspace.find()
+    about = None if experiment is None else experiments.find(workspace, experiment).name
+    if kind != "verdict":
+        return notes.add(workspace, by=_role(by), kind=kind, text=text, experiment=about)
+    if about is None:
+        raise BadConfig("a verdict is about an experiment: name it")
+    return review.record(
+        workspace, about, by=_role(by), verdict=verdict, reason=text, diff_sha256=diff_sha256, points=points
+    )
+
+
 def list_experiments(
     limit: Annotated[int, Field(description="Rows to show. Default: 5", ge=0, le=8)] = 5,
     tier: Annotated[str | None, Field(description="Only this tier")] = None,
@@ -152,15 +192,25 @@ def list_experiments(
 
 TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
     (measure_artifact, READ_ONLY),
+    (wait_for_job, READ_ONLY),
     (evaluate_bpb, FREE_WORK),
     (check_budget, READ_ONLY),
     (run_experiment, FREE_WORK),
+    (submit_job, PAID_WORK),
     (job_status, READ_ONLY),
-    (wait_for_job, READ_ONLY),
     (cancel_job, STOPPING),
     (check_promotion, READ_ONLY),
     (list_experiments, READ_ONLY),
+    (review_submission, READ_ONLY),
+    (record_note, NOTING),
 ]
+
+
+def _role(by: str) -> str:
+    """A model's role; a human is nobody's to play."""
+    if by.lower().startswith("human"):
+        raise BadConfig(f"a model speaks as its role, not as {by!r}; people write with: golf record")
+    return by
 
 
 def _settled(job: Job) -> Job:

@@ -3,8 +3,12 @@
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from golf.play import experiments, gate, promotion, record, review, worktree
+from golf.schema import Note, Result, SeedResult
 from golf.workspace import Workspace
 
 TINY = {
@@ -51,3 +55,59 @@ def on_course(root: Path, course: Path) -> Workspace:
     )
     git(root, "init", "--quiet")
     return Workspace(root)
+
+
+def scored(workspace: Workspace, name: str, score: float, *, script: str = "x = 1\n", **claim: Any) -> Path:
+    """An experiment with a result nobody trained for: two seeds, a decision by the real gates, a row in the ledger.
+
+    For tests of what comes after a run; what a run itself does is tested on real ones.
+    """
+    source = workspace.state / "train_gpt.py"
+    source.write_text(script)
+    folder = experiments.claim(workspace, name, hypothesis=f"{name} helps", script=source, **claim)
+    experiment = experiments.load(folder)
+    baseline = promotion.running_baseline(workspace, experiment.tier)
+    seeds = [
+        SeedResult(
+            seed=number, val_bpb=value, val_loss=value, logged_val_bpb=value, artifact_bytes=9_000_000,
+            train_time_s=100.0, eval_time_s=1.0, memory_bytes=1, log=f"logs/train_seed{number}.log",
+        )
+        for number, value in ((1, score - 0.001), (2, score + 0.001))
+    ]  # fmt: skip
+    decided = gate.decide(
+        experiment=folder.name,
+        tier=experiment.tier,
+        scores=[seed.val_bpb for seed in seeds],
+        baseline=None if baseline is None else baseline.experiment,
+        baseline_scores=[] if baseline is None else [seed.val_bpb for seed in baseline.seeds],
+        artifact_bytes=9_000_000,
+        limit_bytes=workspace.challenge.artifact_bytes_max,
+        line_delta=experiments.line_delta(workspace, folder, experiment),
+        has_hypothesis=True,
+    )
+    run_id = f"run-{name}"
+    commit, _ = worktree.snapshot(workspace.root, run_id, always=[folder / experiments.CONFIG])
+    result = Result(
+        experiment=folder.name, run_id=run_id, commit=commit, tier=experiment.tier, status=decided.decision,
+        promoted="pending" if decided.promoted else "no", hypothesis=experiment.hypothesis, val_bpb=score,
+        artifact_bytes=9_000_000, headroom_bytes=7_000_000, train_time_s=100.0, seeds=seeds, promotion=decided,
+        data="d", settings=experiment.env, finished_at=datetime.now(UTC),
+    )  # fmt: skip
+    record.record(workspace, result, experiments.described(folder.name, experiment))
+    return folder
+
+
+def verdict(
+    workspace: Workspace, name: str, word: str = "accept", *, by: str = "critic", failing: tuple[str, ...] = ()
+) -> Note:
+    """A critic's verdict on the experiment as it stands now."""
+    sheet = review.sheet(workspace, name)
+    return review.record(
+        workspace,
+        name,
+        by=by,
+        verdict=word,
+        reason=f"{word}: read it all",
+        diff_sha256=sheet.diff_sha256,
+        points={point.name: f"{'fail' if point.name in failing else 'pass'}: looked at it" for point in sheet.points},
+    )

@@ -9,12 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"golf.errors", "golf.rules"},
-    {"golf.schema"},
+    {"golf.errors", "golf.rules", "golf.hooks"},
+    {"golf.schema", "golf.answers"},
     {"golf.durable", "golf.database", "golf.workspace", "golf.bundle", "golf.environment"},
     {"golf.measure", "golf.referee"},
     {"golf.data", "golf.jobs"},
-    {"golf.play", "golf.research", "golf.desk"},
+    {"golf.play", "golf.codex", "golf.research", "golf.desk"},
     {"golf.report"},
     {"golf.cli", "mcp_server"},
 ]

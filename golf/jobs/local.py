@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from golf.errors import RuleBroken
 from golf.jobs import process, progress, reaper
 from golf.jobs.store import JobStore, Record
 from golf.jobs.supervisor import Spec
@@ -76,7 +77,8 @@ class LocalJobs:
                     start_new_session=True,
                 )
         except BaseException as error:
-            self.store.ended(record.id, "failed", None, f"could not be started: {error}")
+            state = "cancelled" if isinstance(error, RuleBroken) else "failed"  # refused is not a crash
+            self.store.ended(record.id, state, None, f"could not be started: {error}")
             raise
         self.store.hand_over(record.id, child.pid)
         threading.Thread(target=child.wait, daemon=True).start()  # so that it does not stay as a zombie

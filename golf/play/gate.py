@@ -39,8 +39,8 @@ def decide(
 ) -> Promotion:
     """Judge one experiment against the running local baseline of its tier.
 
-    Gates, in order: hypothesis, size, promotion, noise (and budget, by `with_budget`). Means over seeds are compared;
-    `artifact_bytes` is the largest over seeds. With no baseline the experiment becomes it: kept
+    Gates, in order: hypothesis, size, promotion, noise (and review and budget, by `with_gate`). Means over seeds are
+    compared; `artifact_bytes` is the largest over seeds. With no baseline the experiment becomes it: kept
     when its artifact fits, never promoted.
 
     Raises:
@@ -88,22 +88,26 @@ def decide(
     )
 
 
-def with_budget(promotion: Promotion, budget: Budget) -> Promotion:
-    """The same judgement with the budget as its last gate: money decides on promotion, not on keeping."""
-    gate = Gate(
+def with_gate(promotion: Promotion, gate: Gate) -> Promotion:
+    """The same judgement with one gate more: what stands between keeping and money."""
+    blocked = promotion.promoted and gate.verdict == "fail"
+    return promotion.model_copy(
+        update={
+            "gates": [*promotion.gates, gate],
+            "promoted": promotion.promoted and gate.verdict != "fail",
+            "reason": f"Kept, not promoted: {gate.name}: {gate.reason}." if blocked else promotion.reason,
+        }
+    )
+
+
+def budget_gate(budget: Budget) -> Gate:
+    """Money decides on promotion, not on keeping."""
+    return Gate(
         name="budget",
         verdict="pass" if budget.allowed else "fail",
         value=budget.run_cost_usd,
         limit=budget.remaining_usd - budget.reserve_usd,
         reason=budget.message,
-    )
-    blocked = promotion.promoted and not budget.allowed
-    return promotion.model_copy(
-        update={
-            "gates": [*promotion.gates, gate],
-            "promoted": promotion.promoted and budget.allowed,
-            "reason": f"Kept, not promoted: budget: {budget.message}." if blocked else promotion.reason,
-        }
     )
 
 

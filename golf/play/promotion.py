@@ -1,10 +1,10 @@
-"""The running local baseline, and an experiment's gates against it."""
+"""The running local baseline, and an experiment's gates on the way to paid compute."""
 
 import re
 from pathlib import Path
 
 from golf.errors import UnreadableInput
-from golf.play import experiments, gate, ledger
+from golf.play import experiments, gate, ledger, review
 from golf.play.budget import BudgetBook
 from golf.schema import Promotion, Result, Row
 from golf.workspace import Workspace
@@ -37,8 +37,13 @@ def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -
     return None
 
 
-def check_promotion(workspace: Workspace, name: str) -> Promotion:
-    """The gates of a played experiment: as its run found them, and the budget as it stands now.
+def check_promotion(workspace: Workspace, name: str, cost_usd: float | None = None) -> Promotion:
+    """The gates of a played experiment: as its run found them, then the critic's verdict and the budget as of now.
+
+    Args:
+        workspace: Where it was played.
+        name: The experiment.
+        cost_usd: Worst-case cost of the paid run in question; None means the budget's own.
 
     Raises:
         NotFound: no such experiment.
@@ -49,7 +54,9 @@ def check_promotion(workspace: Workspace, name: str) -> Promotion:
     if result is None or result.promotion is None:
         why = f"crashed: {result.error}" if result and result.error else "has not been played"
         raise UnreadableInput(f"{folder.name} {why}; only a scored experiment can be promoted: golf run {folder.name}")
-    return gate.with_budget(result.promotion, BudgetBook(workspace.database, workspace.config.budget).state())
+    book = BudgetBook(workspace.database, workspace.config.budget)
+    judged = gate.with_gate(result.promotion, review.review_gate(workspace, folder))
+    return gate.with_gate(judged, gate.budget_gate(book.state(cost_usd)))
 
 
 def _evidence(workspace: Workspace, name: str, row: Row) -> Result:

@@ -15,7 +15,7 @@ from golf import database, durable
 from golf.errors import GolfError
 from golf.jobs import reaper
 from golf.jobs.store import TABLES as JOB_TABLES
-from golf.play import experiments, ledger, worktree
+from golf.play import experiments, ledger, settlement, worktree
 from golf.schema import Result, Row
 from golf.workspace import Workspace
 
@@ -44,7 +44,7 @@ def record(workspace: Workspace, result: Result, description: str) -> None:
 
 
 def recover(workspace: Workspace) -> None:
-    """Finish what a killed process left: its jobs, its worktrees, its records.
+    """Finish what a killed process left: its jobs, its worktrees, its records, its money.
 
     A run that was lost, timed out or failed without a record of its own enters the ledger as a
     crash; one that was cancelled does not: someone decided against it.
@@ -75,6 +75,7 @@ def recover(workspace: Workspace) -> None:
             worktree.remove(workspace.root, place)
     for row in unrecorded:
         crash(workspace, row["id"], row["subject"], row["message"])
+    settlement.settle(workspace)
 
 
 def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:

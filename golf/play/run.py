@@ -8,6 +8,7 @@ trainer's log claims is only compared. Nothing is recorded that was not measured
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,17 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, stdev
 
-from golf import durable
+from golf import durable, rules
 from golf.environment import inherited
 from golf.errors import AmbiguousInput, FrozenFileChanged, GolfError, JobFailed, UnreadableInput
 from golf.jobs import process, progress
 from golf.measure import artifact, bpb, logs, references, shards
 from golf.play import experiments, gate, promotion, record, worktree
+from golf.play.budget import cost_usd
 from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import TierSettings, Workspace
-
-DISAGREEMENT_BPB = 5e-4
-"""Difference between logged and measured val_bpb above which the result carries a note."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Setting:
     data: str
     """Fingerprint of what it is scored on."""
     status: progress.Status
+    started: float
+    """Monotonic seconds."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -69,6 +70,7 @@ def play(workspace: Workspace, name: str, run_id: str, status: progress.Status) 
     folder = experiments.find(workspace, name)
     experiment = experiments.load(folder)
     tier = workspace.tier(experiment.tier)
+    started = time.monotonic()
     try:
         status.phase("taking a snapshot")
         script = folder / experiment.script
@@ -80,7 +82,7 @@ def play(workspace: Workspace, name: str, run_id: str, status: progress.Status) 
         )
         frozen = worktree.fingerprint(workspace.root, workspace.config.guard.frozen)
         data = data_fingerprint(workspace)
-        setting = Setting(workspace, folder, experiment, tier, run_id, commit, data, status)
+        setting = Setting(workspace, folder, experiment, tier, run_id, commit, data, status, started)
         seeds = _all_seeds(setting)
         _check_frozen(setting, frozen)
         status.phase("deciding")
@@ -237,7 +239,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
     notes = [
         f"seed {seed.seed}: the log says {seed.logged_val_bpb:.6f}, Caddie measured {seed.val_bpb:.6f}"
         for seed in seeds
-        if seed.logged_val_bpb is not None and abs(seed.logged_val_bpb - seed.val_bpb) > DISAGREEMENT_BPB
+        if seed.logged_val_bpb is not None and abs(seed.logged_val_bpb - seed.val_bpb) > rules.DISAGREEMENT_BPB
     ]
     notes += _warnings(setting, seeds, baseline)
     notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
@@ -264,6 +266,9 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         memory_gb=round(max(seed.memory_bytes for seed in seeds) / 1e9, 3),
         train_time_s=max(times) if len(times) == len(seeds) else None,
         eval_time_s=max(seed.eval_time_s for seed in seeds),
+        cost_usd=round(
+            cost_usd(time.monotonic() - setting.started, setting.tier.gpus, setting.tier.hourly_rate_usd), 4
+        ),
         seeds=seeds,
         promotion=decided,
         data=setting.data,

@@ -4,6 +4,7 @@ Checks everything that can be checked beforehand, so that a job that starts has 
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,22 @@ from golf.workspace import TierSettings, Workspace
 EVALUATION_LIMIT_S = 6 * 3600.0
 
 
-def start_run(workspace: Workspace, name: str, *, again: bool = False, foreground: bool = False) -> Job:
-    """Play an experiment on its (free) tier; returns the job at once.
+def start_run(
+    workspace: Workspace,
+    name: str,
+    *,
+    again: bool = False,
+    foreground: bool = False,
+    pay: Callable[[str], object] | None = None,
+) -> Job:
+    """Play an experiment on its tier, which is free unless somebody pays; returns the job at once.
 
     Args:
         workspace: Where the experiment lies.
         name: Its folder's name, or its slug.
         again: Play it although it has a result; the earlier one moves to `earlier/`.
         foreground: The job ends with the calling process.
+        pay: Given the run's id, sets its cost aside or refuses; called before anything is started.
 
     Raises:
         NotFound: no such experiment, or its script, shards or tokenizer are missing.
@@ -35,7 +44,7 @@ def start_run(workspace: Workspace, name: str, *, again: bool = False, foregroun
         UnreadableInput: a shard is damaged, or the running baseline's evidence is gone.
     """
     record.recover(workspace)
-    folder, tier = _playable(workspace, name)
+    folder, tier = _playable(workspace, name, is_paid=pay is not None)
     result = experiments.read_result(folder)
     if result is not None and not again and result.status != "crash":
         raise AmbiguousInput(
@@ -44,6 +53,8 @@ def start_run(workspace: Workspace, name: str, *, again: bool = False, foregroun
         )
 
     def request(row: Record, job_folder: Path) -> list[str]:
+        if pay is not None:
+            pay(row.id)
         with record.lock(workspace):  # only now: the row that is won here keeps every other run of it away
             there = experiments.read_result(folder)
             if there is not None:
@@ -134,12 +145,15 @@ def start_evaluation(
     )
 
 
-def _playable(workspace: Workspace, name: str) -> tuple[Path, TierSettings]:
+def _playable(workspace: Workspace, name: str, is_paid: bool = False) -> tuple[Path, TierSettings]:
     folder = experiments.find(workspace, name)
     experiment = experiments.load(folder)
     tier = workspace.tier(experiment.tier)
-    if tier.backend != "local" or tier.hourly_rate_usd > 0:
-        raise BadConfig(f"tier {experiment.tier!r} is not the free local one; `golf run` never spends money")
+    if tier.backend != "local" or (tier.hourly_rate_usd > 0 and not is_paid):
+        raise BadConfig(
+            f"tier {experiment.tier!r} is not the free local one; `golf run` never spends money. Play it on a free "
+            f"tier, then: golf submit {folder.name} --tier {experiment.tier}"
+        )
     if not (folder / experiment.script).is_file():
         raise NotFound(f"{folder / experiment.script} is missing; {folder.name}/config.yaml names it as its script")
     settings = experiments.settings(workspace, experiment)

@@ -94,7 +94,8 @@ def snapshot(folder: Path, ref: str, always: Iterable[Path] = (), without: Itera
         excluded = [f":(exclude,literal,top){name}" for name in left_out]
         excluded += [f":(exclude,glob,top){(inner / pattern).as_posix()}" for pattern in without]
         git(top, "add", "--all", "--", ".", *excluded, env=env)
-        git(top, "add", "--force", "--", *(str(path) for path in always), env=env)
+        if forced := [str(path) for path in always]:
+            git(top, "add", "--force", "--", *forced, env=env)
         tree = git(top, "write-tree", env=env)
         try:
             parents = ["-p", git(top, "rev-parse", "--verify", "--quiet", "HEAD")]
@@ -105,6 +106,20 @@ def snapshot(folder: Path, ref: str, always: Iterable[Path] = (), without: Itera
     if (top / ".gitmodules").exists():
         left_out.append("the content of submodules")
     return commit, left_out
+
+
+def changed_since(folder: Path, commit: str, besides: Iterable[str] = ()) -> list[str]:
+    """Files around `folder` that differ from a snapshot, those below `besides` (relative to it) left out."""
+    top = toplevel(folder)
+    ref = f"compare-{os.getpid()}-{threading.get_ident()}"
+    inner = folder.resolve().relative_to(top.resolve())
+    excluded = [f":(exclude,literal,top){(inner / name).as_posix()}" for name in besides]
+    now, _ = snapshot(folder, ref, without=[f"{name}/**" for name in besides])
+    try:
+        names = git(top, "diff", "--name-only", "--no-renames", "-z", commit, now, "--", ".", *excluded).split("\0")
+    finally:
+        git(top, "update-ref", "-d", f"refs/golf/{ref}")
+    return [name for name in names if name]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""The referee: what is known about a submission without running it."""

@@ -1,0 +1,182 @@
+"""Paid compute is reached through every gate, with the money set aside first; what ended is paid for once."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from scene import TINY, course_settings, scored, verdict
+
+from golf.errors import BadConfig, BudgetRefused, RuleBroken
+from golf.jobs.local import LocalJobs
+from golf.play import experiments, ledger, notes, record, review, submission
+from golf.play.budget import BudgetBook
+from golf.schema import Budget
+from golf.workspace import Workspace
+
+BASELINE = (Path(__file__).parents[2] / "baselines" / "naive" / "train_gpt.py").read_text()
+
+TIERS = """
+[tiers.local]
+[tiers.rented]
+gpus = 8
+hourly_rate_usd = 20
+time_limit_s = 360
+command = {command}
+[tiers.cloud]
+backend = "runpod"
+gpus = 8
+hourly_rate_usd = 20
+[tiers.priced]
+hourly_rate_usd = 20
+"""
+
+
+def earned(
+    workspace: Workspace, command: str = '["sh", "-c", "exit 3"]', script: str = "x = 2\n", extra: str = ""
+) -> Workspace:
+    """A reviewed experiment 4 % better than its parent, and a rented machine that is this one."""
+    settings = course_settings(workspace) + TIERS.replace("{command}", command) + extra
+    (workspace.root / "golf.toml").write_text(settings)
+    workspace = Workspace(workspace.root)
+    scored(workspace, "base", 1.3)
+    scored(workspace, "next", 1.248, script=script, parent="base")
+    verdict(workspace, "next")
+    return workspace
+
+
+def money(workspace: Workspace) -> Budget:
+    return BudgetBook(workspace.database, workspace.config.budget).state()
+
+
+def ended(workspace: Workspace, job_id: str) -> str:
+    state = LocalJobs(workspace).wait(job_id, 240).state
+    record.recover(workspace)
+    return state
+
+
+def test_a_free_tier_needs_no_submission(course_workspace: Workspace) -> None:
+    with pytest.raises(BadConfig, match="is free"):
+        submission.submit(earned(course_workspace), "next", "local")
+
+
+def test_a_price_without_a_number_of_gpus_is_no_cost(course_workspace: Workspace) -> None:
+    with pytest.raises(BadConfig, match="gpus = 8"):
+        submission.submit(earned(course_workspace), "next", "priced")
+
+
+def test_a_back_end_that_is_not_there_starts_and_spends_nothing(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    with pytest.raises(BadConfig, match="no back-end 'runpod'"):
+        submission.submit(workspace, "next", "cloud")
+    assert money(workspace).reserved_usd == 0
+
+
+def test_what_is_missing_is_named_gate_by_gate(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    scored(workspace, "worse", 1.299, script="x = 3\n", parent="base")
+    with pytest.raises(RuleBroken) as refused:
+        submission.submit(workspace, "worse", "rented")
+    named = [line.split(":")[0] for line in str(refused.value).splitlines()[1:]]
+    assert named == ["- promotion", "- noise", "- review"]
+    assert money(workspace).reserved_usd == 0
+
+
+def test_the_first_run_of_a_tier_has_nothing_to_show_for_itself(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    verdict(workspace, "base")
+    with pytest.raises(RuleBroken, match="nothing to improve on"):
+        submission.submit(workspace, "base", "rented")
+
+
+def test_an_edit_after_the_verdict_takes_the_way_to_money_back(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    script = experiments.find(workspace, "next") / "train_gpt.py"
+    script.write_text(script.read_text() + "\n")
+    with pytest.raises(RuleBroken, match="about an earlier state"):
+        submission.submit(workspace, "next", "rented")
+
+
+def test_code_beside_the_experiment_that_changed_since_the_run_does_so_too(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    (workspace.root / "model.py").write_text("x = 1\n")
+    with pytest.raises(RuleBroken, match=r"model\.py changed since"):
+        submission.submit(workspace, "next", "rented")
+    (workspace.root / "model.py").unlink()
+    notes.add(workspace, by="critic", kind="finding", text="records may change")
+    assert submission.check(workspace, "next", "rented").promoted
+
+
+def test_a_budget_too_small_for_the_worst_case_is_a_gate(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace, extra="[budget]\ntotal_usd = 51.9\nreserve_usd = 50\n")
+    with pytest.raises(RuleBroken, match="budget: Blocked"):
+        submission.submit(workspace, "next", "rented")  # 360 s of 8 GPUs at $20 an hour: $2.00
+
+
+def test_a_run_that_crashes_is_paid_for_once_and_never_above_what_was_set_aside(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    job = submission.submit(workspace, "next", "rented")
+    assert money(workspace).reserved_usd == 2.0
+    assert ended(workspace, job.id) == "failed"
+    record.recover(workspace)
+    after = money(workspace)
+    assert after.reserved_usd == 0
+    assert 0 < after.spent_usd <= 2.0
+    assert [row.status for row in ledger.read(workspace.ledger) if row.tier == "rented"] == ["crash"]
+
+
+def test_the_next_paid_run_waits_for_the_rate_limit(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    ended(workspace, submission.submit(workspace, "next", "rented").id)
+    with pytest.raises(RuleBroken, match="budget"):
+        submission.submit(workspace, "next", "rented")
+
+
+def test_two_at_once_start_one_run_and_reserve_once(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace, command='["sleep", "60"]')
+    started, refused = [], []
+
+    def go() -> None:
+        try:
+            started.append(submission.submit(workspace, "next", "rented"))
+        except (RuleBroken, BadConfig, BudgetRefused, Exception) as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=go) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(started), len(refused)) == (1, 1), refused
+    assert money(workspace).reserved_usd == 2.0
+    LocalJobs(workspace).cancel(started[0].id)
+    record.recover(workspace)
+    assert money(workspace).reserved_usd == 0
+    assert [
+        row for row in ledger.read(workspace.ledger) if row.tier == "rented"
+    ] == []  # refused or cancelled: no crash
+
+
+def test_a_human_s_override_lets_it_through_and_is_on_record(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    verdict(workspace, "next", "reject")
+    review.override(workspace, "next", by="human:ada", reason="the critic misread line 3")
+    found = submission.check(workspace, "next", "rented")
+    assert next(gate for gate in found.gates if gate.name == "review").reason.startswith("overridden by ada")
+
+
+def test_a_paid_run_is_an_experiment_of_its_own_and_leaves_the_local_evidence_alone(
+    course_workspace: Workspace,
+) -> None:
+    env = "".join(f'{key} = "{value}"\n' for key, value in TINY.items())
+    workspace = earned(
+        course_workspace, '["{python}", "-u", "{script}"]', script=BASELINE, extra=f"[tiers.rented.env]\n{env}"
+    )
+    local = experiments.read_result(experiments.find(workspace, "next"))
+    job = submission.submit(workspace, "next", "rented")
+    assert ended(workspace, job.id) == "done", LocalJobs(workspace).get(job.id).message
+    paid = experiments.read_result(workspace.experiments / job.subject)
+    assert paid is not None
+    assert paid.tier == "rented"
+    assert 0 < paid.cost_usd <= money(workspace).spent_usd <= 2.0
+    assert experiments.load(workspace.experiments / job.subject).parent == local.experiment
+    assert experiments.read_result(workspace.experiments / local.experiment) == local

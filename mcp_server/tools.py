@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import anyio
+from mcp.server.mcpserver import Context
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from golf.errors import BadConfig
+from golf.errors import BadConfig, RuleBroken
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
 from golf.play import experiments, notes, promotion, record, review, start, submission, targets
@@ -152,11 +153,12 @@ def check_promotion(experiment: ExperimentName) -> Promotion:
 
 
 def review_submission(experiment: ExperimentName) -> Sheet:
-    """Fact sheet for the critic who reviews an experiment: gain, size, time, leakage, conflicts; and its diff_sha256."""
+    """Fact sheet for the critic who reviews an experiment: gain, size, time, leakage, conflicts and diff_sha256."""
     return review.shortened(review.sheet(Workspace.find(), experiment))
 
 
 def record_note(
+    context: Context,
     kind: Annotated[Literal["finding", "question", "verdict"], Field(description="A verdict is the critic's")],
     text: Annotated[str, Field(description="What was found or asked; of a verdict, its reason")],
     experiment: Annotated[str | None, Field(description="What it is about")] = None,
@@ -174,6 +176,11 @@ def record_note(
         return notes.add(workspace, by=_role(by), kind=kind, text=text, experiment=about)
     if about is None:
         raise BadConfig("a verdict is about an experiment: name it")
+    if _thread_source(context) == "user":
+        raise RuleBroken(
+            "a verdict is the critic's, and this is the session that plays: spawn a sub-agent with agent_type critic, "
+            "which records it. A review by a session of its own is recorded with: golf accept review FILE --record"
+        )
     return review.record(
         workspace, about, by=_role(by), verdict=verdict, reason=text, diff_sha256=diff_sha256, points=points
     )
@@ -204,6 +211,12 @@ TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
     (review_submission, READ_ONLY),
     (record_note, NOTING),
 ]
+
+
+def _thread_source(context: Context) -> str | None:
+    """`user` for the session's own thread, `subagent` for one it spawned; None from clients other than Codex."""
+    turn = (context.request_context.meta or {}).get("x-codex-turn-metadata")
+    return turn.get("thread_source") if isinstance(turn, dict) else None
 
 
 def _role(by: str) -> str:

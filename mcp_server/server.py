@@ -22,9 +22,9 @@ from golf.workspace import Workspace
 from mcp_server import tools
 
 INSTRUCTIONS = (
-    "Caddie measures Parameter Golf experiments: run_experiment trains and scores (val_bpb), measure_artifact counts "
-    "bytes against 16 MB, check_promotion and check_budget say whether a paid run is earned. "
-    "Runs and evaluations are jobs: follow them with wait_for_job."
+    "Caddie for Parameter Golf and other ML training under limits: run experiments, score checkpoints (val_bpb), "
+    "measure artifact bytes (16 MB), review submissions, check promotion gates and compute budget, list past results, "
+    "record notes. Runs and evaluations are jobs: follow them with wait_for_job."
 )
 
 
@@ -34,7 +34,7 @@ def build() -> MCPServer:
         "golf", title="Caddie", version=version("caddie"), instructions=INSTRUCTIONS, log_level="WARNING"
     )
     for function, hints in tools.TOOLS:
-        server.tool(annotations=hints)(_explained(function))
+        server.tool(annotations=hints, description=" ".join((function.__doc__ or "").split()))(_explained(function))
     spelled_out: set[type] = set()
     for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both
         _refuse_unknown_arguments(tool)
@@ -86,21 +86,20 @@ def _refuse_unknown_arguments(tool: Tool) -> None:
 def _named_fields(tool: Tool, spelled_out: set[type]) -> dict[str, Any]:
     """The names of an answer's fields: what a caller needs, in a tenth of the SDK's nested schema.
 
-    A noun that several tools return is spelled out by the first of them and named by the others.
+    A noun that several tools return is spelled out by the first of them.
     """
     noun = get_type_hints(tool.fn)["return"]
     if noun in spelled_out:
         return {"type": "object", "title": noun.__name__}
     spelled_out.add(noun)
-    fields = {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}
-    return {"type": "object", "title": noun.__name__, "properties": fields}
+    return {"type": "object", "properties": {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}}
 
 
 def shorten(schema: Any) -> Any:
-    """A JSON Schema that accepts the same values in fewer bytes.
+    """A JSON Schema that says the same in fewer bytes.
 
-    Drops generated titles and defaults (Codex strips those anyway), writes `X or null` as a list of
-    types, and puts each definition where it is used.
+    Drops generated titles and defaults (Codex strips those anyway), writes `X or null` as X (null is
+    what leaving it out means, and stays accepted), and puts each definition where it is used.
     """
     definitions = schema.get("$defs", {})
     noise = {"title", "default", "$defs"}
@@ -118,9 +117,7 @@ def shorten(schema: Any) -> Any:
         options = kept.get("anyOf")
         if not names and options and len(options) == 2 and options[1] == {"type": "null"} and "type" in options[0]:
             del kept["anyOf"]
-            kept = {**options[0], **kept, "type": [options[0]["type"], "null"]}
-            if "enum" in kept:
-                kept["enum"] = [*kept["enum"], None]
+            kept = {**options[0], **kept}
         return kept
 
     return short(schema)

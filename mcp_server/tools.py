@@ -32,24 +32,24 @@ PAID_WORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempo
 NOTING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 STOPPING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
-ExperimentName = Annotated[str, Field(description="Folder name under experiments/, or its slug")]
-JobId = Annotated[str, Field(description="Job id, as run_experiment or evaluate_bpb returned it")]
+ExperimentName = Annotated[str, Field(description="Its folder's name, or the slug")]
+JobId = Annotated[str, Field(description="Job id")]
 
 
 def measure_artifact(
-    path: Annotated[
-        str, Field(description="Experiment name, or a submission folder, weights or script in the workspace")
-    ],
+    path: Annotated[str, Field(description="Experiment name, or a folder, weights or script in the workspace")],
     weights: Annotated[str | None, Field(description="Weights file, when the folder has several")] = None,
 ) -> Artifact:
-    """Artifact size: bytes of code + compressed weights counted against the 16,000,000 limit, and the headroom left."""
+    """Measure artifact size: bytes of code and compressed model weights against the 16 MB (16,000,000 byte) limit, the
+    headroom left, and whether a submission fits under the cap or is too large.
+    """
     workspace = Workspace.find()
     place, challenge = targets.artifact(path, workspace=workspace)
     return artifact.measure_artifact(workspace.inside(place), challenge=challenge, weights=weights)
 
 
 def evaluate_bpb(
-    path: Annotated[str, Field(description="Experiment name, artifact folder or checkpoint in the workspace")],
+    path: Annotated[str, Field(description="Experiment name, folder or checkpoint in the workspace")],
     stride: Annotated[
         int | None, Field(description="Sliding window: tokens scored per window. Default: plain windows", ge=1)
     ] = None,
@@ -60,7 +60,9 @@ def evaluate_bpb(
         int | None, Field(description="Score only this many tokens (a subset). Default: the whole split", ge=1)
     ] = None,
 ) -> Job:
-    """Score a checkpoint in bits per byte (val_bpb) on the validation split. A job: follow with wait_for_job."""
+    """Evaluate (eval, score) a checkpoint, saved weights or a quantized model in BPB, bits per byte, and val loss on
+    the FineWeb validation split. A job: see wait_for_job.
+    """
     workspace = Workspace.find()
     place = path
     if not experiments.exists(workspace, path):
@@ -73,7 +75,9 @@ def check_budget(
         float | None, Field(description="Worst-case cost of the run in question. Default: one paid run", ge=0)
     ] = None,
 ) -> Budget:
-    """Compute credits in dollars: spent, reserved, remaining, next allowed time, and whether a paid run may start."""
+    """Check the budget: money left; dollars of credits spent (cost so far), reserved and remaining (balance); whether
+    we can afford a paid run, and when the next one is allowed.
+    """
     workspace = Workspace.find()
     return BudgetBook(workspace.database, workspace.config.budget).state(cost_usd)
 
@@ -94,7 +98,9 @@ def run_experiment(
     tier: Annotated[str | None, Field(description="Rung in golf.toml. Default: the parent's, else local")] = None,
     again: Annotated[bool, Field(description="Repeat a played experiment; default false")] = False,
 ) -> Job:
-    """Train, quantise, evaluate and record an experiment on the free local tier. A job: follow with wait_for_job."""
+    """Run an experiment: test an idea or a change, free, on the local tier; train a model, quantize, evaluate and
+    record it against its baseline. Also smoke tests, ablations, more seeds. A job: see wait_for_job.
+    """
     workspace = Workspace.find()
     folder = experiments.claimed(
         workspace,
@@ -115,12 +121,16 @@ def submit_job(
     experiment: ExperimentName,
     tier: Annotated[str, Field(description="Paid rung in golf.toml, such as 8xH100")],
 ) -> Job:
-    """Launch a reviewed experiment on paid GPUs (H100, cloud). Costs money; refused until every gate is passed."""
+    """Submit a job: launch (start, queue) the full run of an experiment on a paid tier, on rented cloud GPUs, a pod of
+    8xH100. Spends real money; refused until every gate is passed.
+    """
     return submission.submit(Workspace.find(), experiment, tier)
 
 
 def job_status(id: JobId) -> Job:
-    """State, progress and last metrics of a running or finished job; reads files, never touches the process."""
+    """Check the status of a running job or training: how it is going, progress, current step, loss and other metrics;
+    alive, stuck, done, failed or crashed, and why. Reads files, never touches the process.
+    """
     return _settled(LocalJobs(Workspace.find()).get(id))
 
 
@@ -130,7 +140,9 @@ async def wait_for_job(
         float, Field(description="Seconds to wait at most. Default: 240", gt=0, le=WAIT_S_MAX)
     ] = 240.0,
 ) -> Job:
-    """Wait until a job ends or the time is up; returns its state and result. Call again while it is running."""
+    """Wait (block, sleep, poll) until a job is done or the time is up; tells its state and results. Keep waiting, by
+    calling again, while it has not finished.
+    """
     deadline = time.monotonic() + timeout_s
     while True:  # asynchronous, so that a client that goes away ends the wait
         job = await anyio.to_thread.run_sync(job_status, id)
@@ -141,19 +153,26 @@ async def wait_for_job(
 
 
 def cancel_job(id: JobId) -> Job:
-    """Stop a job: ask its processes to end, then make sure. An ended job stays as it is."""
+    """Cancel, stop, kill, abort or interrupt a running job or training: asks its processes to terminate, then makes
+    sure.
+    """
     cancelled = LocalJobs(Workspace.find()).cancel(id)
     record.recover(Workspace.find())  # what a repetition had set aside comes back
     return cancelled
 
 
 def check_promotion(experiment: ExperimentName) -> Promotion:
-    """Gates between a played experiment and paid compute, each with number and reason: size, gain, noise, budget."""
+    """Check promotion: should we promote an experiment to paid H100 compute? Which gates it passes or fails, with
+    number and reason: is the gain over the baseline real and good enough or within seed noise (significance), size,
+    review, budget.
+    """
     return promotion.check_promotion(Workspace.find(), experiment)
 
 
 def review_submission(experiment: ExperimentName) -> Sheet:
-    """Fact sheet for the critic who reviews an experiment: gain, size, time, leakage, conflicts and diff_sha256."""
+    """Review (audit) a submission or candidate: the critic's facts on its diff against the parent. Gain, size, time,
+    leaks of validation data, causality (peeking at future tokens), conflicts: for judging cheating and what is legal.
+    """
     return review.shortened(review.sheet(Workspace.find(), experiment))
 
 
@@ -169,7 +188,9 @@ def record_note(
         dict[str, str] | None, Field(description="Verdict: each point of the sheet to 'pass|fail|unknown: evidence'")
     ] = None,
 ) -> Note:
-    """Write to the shared channel of human, implementer and critic: a finding, a question, or the critic's verdict."""
+    """Record (write down, save, log, remember) a note in the shared channel of human, implementer and critic: a
+    finding, a question to ask, or the critic's verdict.
+    """
     workspace = Workspace.find()
     about = None if experiment is None else experiments.find(workspace, experiment).name
     if kind != "verdict":
@@ -192,7 +213,9 @@ def list_experiments(
     status: Annotated[Literal["keep", "discard", "crash"] | None, Field(description="Only this status")] = None,
     best_first: Annotated[bool, Field(description="Lowest val_bpb first. Default: newest last")] = False,
 ) -> History:
-    """History of experiments in the ledger: what was tried, its val_bpb, what was kept, and the best so far."""
+    """List past experiments and runs, newest or best first (history, ledger, leaderboard): what we tried, results in
+    val_bpb, what was kept or discarded, the best score so far.
+    """
     found = past.history(Workspace.find(), limit=limit, tier=tier, status=status, best_first=best_first)
     return past.shortened(found)
 

@@ -20,6 +20,7 @@ from golf.errors import UNUSABLE, NotFound, explained
 from golf.play import record
 from golf.workspace import Workspace
 from mcp_server import tools
+from mcp_server.brief import brief
 
 INSTRUCTIONS = (
     "Caddie for Parameter Golf and other ML training under limits: run experiments, score checkpoints (val_bpb), "
@@ -62,14 +63,14 @@ def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            return brief(function(*args, **kwargs))
         except UNUSABLE as error:
             raise ToolError(str(explained(error))) from error
 
     @functools.wraps(function)
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         try:
-            return await function(*args, **kwargs)
+            return brief(await function(*args, **kwargs))
         except UNUSABLE as error:
             raise ToolError(str(explained(error))) from error
 

@@ -1,7 +1,7 @@
 """One short function per tool: what is true of a tool is its signature, docstring and hints.
 
 Defaults are stated in words because Codex strips them from schemas. Paths come from a model and
-stay inside the workspace. Every answer fits in 2 kB; a path leads to the rest.
+stay inside the workspace.
 """
 
 import time
@@ -173,7 +173,7 @@ def review_submission(experiment: ExperimentName) -> Sheet:
     """Review (audit) a submission or candidate: the critic's facts on its diff against the parent. Gain, size, time,
     leaks of validation data, causality (peeking at future tokens), conflicts: for judging cheating and what is legal.
     """
-    return review.shortened(review.sheet(Workspace.find(), experiment))
+    return review.sheet(Workspace.find(), experiment)
 
 
 def record_note(
@@ -216,8 +216,7 @@ def list_experiments(
     """List past experiments and runs, newest or best first (history, ledger, leaderboard): what we tried, results in
     val_bpb, what was kept or discarded, the best score so far.
     """
-    found = past.history(Workspace.find(), limit=limit, tier=tier, status=status, best_first=best_first)
-    return past.shortened(found)
+    return past.history(Workspace.find(), limit=limit, tier=tier, status=status, best_first=best_first)
 
 
 TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [

@@ -1,4 +1,4 @@
-"""The ledger as an answer: filtered, shortened, with the best named."""
+"""The ledger as an answer: filtered, with the best named."""
 
 from golf.play import ledger
 from golf.schema import History, Row
@@ -28,19 +28,6 @@ def history(
     kept = next((row for row in scored if row.status == "keep" and row.tier == rung), None)
     rows = scored[:limit] if best_first else found[-limit:] if limit else []
     return History(total=len(found), best=kept, rows=rows, path=str(workspace.ledger))
-
-
-def shortened(found: History, characters: int = 120) -> History:
-    """The same with long descriptions cut, so that an answer stays small; the file has them whole."""
-
-    def cut(row: Row) -> Row:
-        if len(row.description) <= characters:
-            return row
-        return row.model_copy(update={"description": row.description[: characters - 1] + "…"})
-
-    return found.model_copy(
-        update={"rows": [cut(row) for row in found.rows], "best": None if found.best is None else cut(found.best)}
-    )
 
 
 def _score(row: Row) -> float:

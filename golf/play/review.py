@@ -58,22 +58,6 @@ def sheet(workspace: Workspace, name: str) -> Sheet:
     )
 
 
-def shortened(found: Sheet, characters: int = 125) -> Sheet:
-    """The same with long facts cut, so that an answer stays small; `golf review` has them whole."""
-
-    def cut(text: str, most: int) -> str:
-        return text if len(text) <= most else text[: most - 1] + "…"
-
-    return found.model_copy(
-        update={
-            "hypothesis": cut(found.hypothesis, 200),
-            "change": cut(found.change, 200),
-            "standing": cut(found.standing, 150),
-            "points": [point.model_copy(update={"fact": cut(point.fact, characters)}) for point in found.points],
-        }
-    )
-
-
 def record(
     workspace: Workspace,
     name: str,

@@ -368,6 +368,8 @@ class Sheet(Noun):
     change: str
     """The change in short; the whole of it is in `diff_path`."""
     diff_path: str
+    diff_uri: str
+    """The same as a resource of the MCP server, for a reader without a shell."""
     points: list[SheetPoint]
     standing: str
     """What the last verdict is worth now."""

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any, get_type_hints
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.server.mcpserver.tools import Tool
 
 from golf.errors import UNUSABLE, NotFound, explained
@@ -36,6 +36,7 @@ def build() -> MCPServer:
     )
     for function, hints in tools.TOOLS:
         server.tool(annotations=hints, description=" ".join((function.__doc__ or "").split()))(_explained(function))
+    server.resource(tools.DIFF, mime_type="text/x-diff")(_explained(tools.diff, ResourceError, str))
     spelled_out: set[type] = set()
     for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both
         _refuse_unknown_arguments(tool)
@@ -57,22 +58,24 @@ def run() -> None:
     build().run()
 
 
-def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
+def _explained(
+    function: Callable[..., Any], failure: type[Exception] = ToolError, finish: Callable[[Any], Any] = brief
+) -> Callable[..., Any]:
     """The SDK hides exceptions from the model; an expected error's text is what it needs to see."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return brief(function(*args, **kwargs))
+            return finish(function(*args, **kwargs))
         except UNUSABLE as error:
-            raise ToolError(str(explained(error))) from error
+            raise failure(str(explained(error))) from error
 
     @functools.wraps(function)
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         try:
-            return brief(await function(*args, **kwargs))
+            return finish(await function(*args, **kwargs))
         except UNUSABLE as error:
-            raise ToolError(str(explained(error))) from error
+            raise failure(str(explained(error))) from error
 
     return call_async if inspect.iscoroutinefunction(function) else call
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from golf.errors import BadConfig, RuleBroken
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
-from golf.play import experiments, notes, promotion, record, review, start, submission, targets
+from golf.play import change, experiments, notes, promotion, record, review, start, submission, targets
 from golf.play import history as past
 from golf.play.budget import BudgetBook
 from golf.schema import Artifact, Budget, History, Job, Note, Promotion, Sheet
@@ -174,6 +174,15 @@ def review_submission(experiment: ExperimentName) -> Sheet:
     leaks of validation data, causality (peeking at future tokens), conflicts: for judging cheating and what is legal.
     """
     return review.sheet(Workspace.find(), experiment)
+
+
+DIFF = "golf://diff/{experiment}"
+
+
+def diff(experiment: str) -> str:
+    """An experiment's whole change against its parent, for a critic whose shell is off."""
+    workspace = Workspace.find()
+    return change.change(workspace, experiments.find(workspace, experiment)).diff
 
 
 def record_note(

@@ -53,6 +53,7 @@ def sheet(workspace: Workspace, name: str) -> Sheet:
         diff_sha256=digest,
         change=_in_short(change),
         diff_path=str(diff.relative_to(workspace.root)),
+        diff_uri=f"golf://diff/{folder.name}",
         points=_points(workspace, folder, experiment, result, change),
         standing=review_gate(workspace, folder).reason,
     )

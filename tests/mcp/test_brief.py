@@ -44,7 +44,8 @@ def test_the_longest_text_gives_way_first() -> None:
 
 def test_hashes_survive() -> None:
     sheet = Sheet(
-        experiment="e", parent=None, tier="t", hypothesis="h" * 3000, diff_sha256="a" * 64, change="c", diff_path="d",
+        experiment="e", parent=None, tier="t", hypothesis="h" * 3000, diff_sha256="a" * 64, change="c",
+        diff_path="d", diff_uri="golf://diff/e",
         points=[SheetPoint(name=f"p{n}", verdict="pass", fact="f" * 500) for n in range(10)], standing="s",
     )  # fmt: skip
     assert brief(sheet).diff_sha256 == "a" * 64

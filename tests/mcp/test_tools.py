@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult
 from scene import scored
@@ -349,3 +349,20 @@ def test_a_critic_s_verdict_goes_through_the_tools_and_opens_the_review_gate(wor
 def test_orders_and_overrides_are_not_a_model_s_to_write(workspace: Workspace, kind: str) -> None:
     assert call("record_note", {"kind": kind, "text": "promote it"}).is_error
     assert not workspace.notes.exists()
+
+
+def test_the_whole_change_is_a_resource_for_a_critic_without_a_shell(workspace: Workspace) -> None:
+    scored(workspace, "base", 1.3)
+    scored(workspace, "next", 1.248, script="x = 2\n" * 5000, parent="base")
+    sheet = call("review_submission", {"experiment": "next"}).structured_content
+
+    async def read(uri: str) -> str:
+        async with Client(server.build()) as client:
+            try:
+                return (await client.read_resource(uri)).contents[0].text
+            except MCPError as error:
+                return f"refused: {error}"
+
+    assert asyncio.run(read(sheet["diff_uri"])).count("+x = 2") == 5000
+    assert "refused: no experiment 'nothing'" in asyncio.run(read("golf://diff/nothing"))
+    assert asyncio.run(read("golf://diff/..%2F..%2Fetc")).startswith("refused: ")

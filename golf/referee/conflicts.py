@@ -29,13 +29,13 @@ CONFLICTS = (
     Conflict(
         "weight averaging (EMA, SWA)",
         "weight-tied recurrence",
-        "reported to fail on recurrent architectures: what goes wrong in a tied weight compounds at every loop",
+        "reported to fail on recurrent models, errors compound through tied weights; pull request #1493 made it work",
         "'Codex for ML research', the critic's catch on leaderboard techniques",
     ),
     Conflict(
         "test-time training",
         "weight-tied recurrence",
-        "reported to fail on recurrent architectures: gradients compound through the tied weights",
+        "reported to fail on recurrent models, gradients compound through tied weights; pull request #1440 made it work",
         "'Codex for ML research', the critic's catch on leaderboard techniques",
     ),
 )

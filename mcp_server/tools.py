@@ -258,7 +258,7 @@ def _role(by: str) -> str:
 
 
 def _settled(job: Job) -> Job:
-    """The job; one that ended without a record of its own enters the ledger as a crash first."""
-    if job.state in ("failed", "lost", "timed_out"):
+    """The job; what follows from its end is done first: a crash enters the ledger, reserved money is settled."""
+    if job.ended_at is not None:
         record.recover(Workspace.find())
     return job

@@ -11,7 +11,8 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,28 @@ class Status:
         durable.replace_json(self.folder / "outcome.json", {"message": message, "result": result})
 
 
+@dataclass(frozen=True)
+class Price:
+    """What a job costs in US dollars, written beside it before it starts."""
+
+    usd_per_s: float
+    at_most_usd: float
+    """What its time limit comes to, and was set aside."""
+
+    def write(self, folder: Path) -> None:
+        """Put it into the job's folder."""
+        durable.replace_json(folder / "price.json", asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Price | None":
+        """The job's price; None when it is free, or the file is damaged."""
+        written = _read_json(folder / "price.json")
+        try:
+            return cls(float(written["usd_per_s"]), float(written["at_most_usd"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
 def outcome(folder: Path) -> dict[str, Any]:
     """What the job said of its result; empty when it never came to that."""
     return _read_json(folder / "outcome.json")
@@ -59,6 +82,9 @@ def read_job(store: JobStore, record: Record) -> Job:
         newest = [point for path in logs if (point := _last_logged(path))]
     slowest = min(newest, key=lambda point: point.get("step", 0), default={})
     ages = [age for path in metrics if (age := _age_s(path)) is not None]
+    price = Price.read(folder)
+    started = _when(record.started_at)
+    spent_s = 0.0 if started is None else ((ended or datetime.now(UTC)) - started).total_seconds()
     return Job(
         id=record.id,
         kind="run" if record.kind == "run" else "evaluate",
@@ -66,13 +92,14 @@ def read_job(store: JobStore, record: Record) -> Job:
         backend=record.backend,
         state=record.state,
         created_at=datetime.fromisoformat(record.created_at),
-        started_at=_when(record.started_at),
+        started_at=started,
         ended_at=ended,
         phase=None if record.has_ended else status.get("phase"),
         step=_whole(slowest.get("step")),
         iterations=_whole(slowest.get("iterations")),
         metrics={key: float(value) for key, value in slowest.items() if key not in ("step", "iterations")},
         heartbeat_age_s=None if record.has_ended or not ages else round(min(ages), 1),
+        cost_usd=0.0 if price is None else round(min(max(0.0, spent_s) * price.usd_per_s, price.at_most_usd), 6),
         exit_code=record.exit_code,
         result=outcome(folder).get("result") if record.state == "done" else None,
         message=record.message,

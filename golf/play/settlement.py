@@ -5,41 +5,42 @@ that never started gives its money back, any other pays for the time its job was
 more than the time limit it was reserved for.
 """
 
-from datetime import datetime
-
 from golf.errors import BadConfig, NotFound
+from golf.jobs.progress import Price, read_job
 from golf.jobs.store import JobStore
 from golf.play.budget import BudgetBook, cost_usd
 from golf.workspace import TierSettings, Workspace
 
 
-def worst_case_usd(name: str, tier: TierSettings) -> float:
-    """What a run on the tier costs at most: its GPUs for its whole time limit.
+def price(name: str, tier: TierSettings) -> Price:
+    """What a run on the tier costs: its GPUs by the second, and for its whole time limit at most.
 
     Raises:
         BadConfig: the tier has a price and no GPUs to multiply it with.
     """
     if tier.hourly_rate_usd > 0 and tier.gpus == 0:
         raise BadConfig(
-            f"tier {name!r} costs ${tier.hourly_rate_usd:g} an hour for 8 GPUs, and says not how many it has: gpus = 8"
+            f"tier {name!r} costs ${tier.hourly_rate_usd:g} an hour for 8 GPUs; say how many it has, as in: gpus = 8"
         )
-    return cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd)
+    return Price(
+        usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
+        at_most_usd=cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd),
+    )
 
 
 def settle(workspace: Workspace) -> None:
-    """Settle or release every open reservation whose job has ended."""
-    book = BudgetBook(workspace.database, workspace.config.budget)
+    """Settle or release every open reservation whose job has ended; without a price it is all gone."""
+    book, store = BudgetBook(workspace.database, workspace.config.budget), JobStore(workspace)
     for reservation in book.open_reservations():
         try:
-            job = JobStore(workspace).get(reservation.run_id)
+            record = store.get(reservation.run_id)
         except NotFound:
             continue  # reserved by something that keeps its own books
-        if job.ended_at is None:
+        if not record.has_ended:
             continue
-        if job.started_at is None:
-            book.release(reservation.run_id)
-            continue
-        seconds = (datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.started_at)).total_seconds()
-        tier = workspace.config.tiers.get(reservation.tier)
-        spent = reservation.cost_usd if tier is None else cost_usd(max(0.0, seconds), tier.gpus, tier.hourly_rate_usd)
-        book.settle(reservation.run_id, min(spent, reservation.cost_usd))
+        if record.started_at is None:
+            book.release(record.id)
+        elif Price.read(store.folder(record.id)) is None:
+            book.settle(record.id, reservation.cost_usd)
+        else:
+            book.settle(record.id, read_job(store, record).cost_usd)

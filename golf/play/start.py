@@ -26,7 +26,7 @@ def start_run(
     *,
     again: bool = False,
     foreground: bool = False,
-    pay: Callable[[str], object] | None = None,
+    pay: Callable[[str, Path], None] | None = None,
 ) -> Job:
     """Play an experiment on its tier, which is free unless somebody pays; returns the job at once.
 
@@ -35,7 +35,7 @@ def start_run(
         name: Its folder's name, or its slug.
         again: Play it although it has a result; the earlier one moves to `earlier/`.
         foreground: The job ends with the calling process.
-        pay: Given the run's id, sets its cost aside or refuses; called before anything is started.
+        pay: Given the run's id and its job's folder, sets its cost aside or refuses; called before anything is started.
 
     Raises:
         NotFound: no such experiment, or its script, shards or tokenizer are missing.
@@ -54,7 +54,7 @@ def start_run(
 
     def request(row: Record, job_folder: Path) -> list[str]:
         if pay is not None:
-            pay(row.id)
+            pay(row.id, job_folder)
         with record.lock(workspace):  # only now: the row that is won here keeps every other run of it away
             there = experiments.read_result(folder)
             if there is not None:

@@ -27,11 +27,14 @@ def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = Fal
     """
     check(workspace, name, tier)
     paid = _paid(workspace, experiments.find(workspace, name), tier)
-    cost = settlement.worst_case_usd(tier, workspace.tier(tier))
+    price = settlement.price(tier, workspace.tier(tier))
     book = BudgetBook(workspace.database, workspace.config.budget)
-    return start.start_run(
-        workspace, paid.name, pay=lambda run_id: book.reserve(run_id, cost, tier), foreground=foreground
-    )
+
+    def pay(run_id: str, job_folder: Path) -> None:
+        price.write(job_folder)
+        book.reserve(run_id, price.at_most_usd, tier)
+
+    return start.start_run(workspace, paid.name, pay=pay, foreground=foreground)
 
 
 def check(workspace: Workspace, name: str, tier: str) -> Promotion:
@@ -43,7 +46,7 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
     settings = workspace.tier(tier)
     if settings.backend == "local" and settings.hourly_rate_usd == 0:
         raise BadConfig(f"tier {tier!r} is free: it needs no submission. Play it: golf run (run_experiment)")
-    found = promotion.check_promotion(workspace, name, settlement.worst_case_usd(tier, settings))
+    found = promotion.check_promotion(workspace, name, settlement.price(tier, settings).at_most_usd)
     if not found.promoted:
         missing = [gate for gate in found.gates if gate.verdict == "fail"] or [
             gate for gate in found.gates if gate.verdict == "unknown"

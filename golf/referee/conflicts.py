@@ -1,7 +1,8 @@
 """Techniques that are known to work against each other.
 
 A table, because each row was paid for once: the words that give a technique away, and what happened
-when the two met. Words are a hint and no proof: a match asks for a reader.
+when the two met. Words are a hint and no proof: a match asks for a reader. `#1493` is a pull request
+of openai/parameter-golf.
 """
 
 import re
@@ -29,13 +30,13 @@ CONFLICTS = (
     Conflict(
         "weight averaging (EMA, SWA)",
         "weight-tied recurrence",
-        "reported to fail on recurrent models, errors compound through tied weights; pull request #1493 made it work",
+        "reported to fail on recurrent models, errors compound through tied weights; #1493 made it work",
         "'Codex for ML research', the critic's catch on leaderboard techniques",
     ),
     Conflict(
         "test-time training",
         "weight-tied recurrence",
-        "reported to fail on recurrent models, gradients compound through tied weights; pull request #1440 made it work",
+        "reported to fail on recurrent models, gradients compound through tied weights; #1440 made it work",
         "'Codex for ML research', the critic's catch on leaderboard techniques",
     ),
 )

@@ -119,9 +119,19 @@ def test_a_run_that_crashes_is_paid_for_once_and_never_above_what_was_set_aside(
     assert ended(workspace, job.id) == "failed"
     record.recover(workspace)
     after = money(workspace)
+    assert LocalJobs(workspace).get(job.id).cost_usd == pytest.approx(after.spent_usd, abs=1e-6)
     assert after.reserved_usd == 0
     assert 0 < after.spent_usd <= 2.0
     assert [row.status for row in ledger.read(workspace.ledger) if row.tier == "rented"] == ["crash"]
+
+
+def test_without_its_price_a_run_costs_all_that_was_set_aside(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    job = submission.submit(workspace, "next", "rented")
+    LocalJobs(workspace).wait(job.id, 60)
+    (workspace.jobs / job.id / "price.json").write_text('{"usd_per_s": "free"}')
+    record.recover(workspace)
+    assert money(workspace).spent_usd == 2.0
 
 
 def test_the_next_paid_run_waits_for_the_rate_limit(course_workspace: Workspace) -> None:

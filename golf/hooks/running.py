@@ -1,0 +1,118 @@
+"""A run that is on is left alone: its GPU, its processes, the checkpoint it writes, the machine it has to itself."""
+
+import os
+import re
+from collections.abc import Iterable
+
+from golf.hooks.commands import golf_verb, module_of, script_of
+from golf.hooks.frozen import inside, meets
+from golf.hooks.inline import Findings
+from golf.hooks.shell import Command
+from golf.hooks.state import State, clean
+
+GPU = {
+    "nvidia-smi", "nvidia-settings", "nvidia-debugdump", "nvtop", "gpustat", "nvitop", "dcgmi", "rocm-smi", "amd-smi",
+    "radeontop", "intel_gpu_top", "asitop", "powermetrics", "nsys", "ncu", "nvprof", "cuda-gdb", "compute-sanitizer",
+}  # fmt: skip
+ATTACHING = {
+    "py-spy", "gdb", "lldb", "strace", "ltrace", "perf", "bpftrace", "pyrasite", "memray", "austin", "rr", "cpulimit",
+    "prlimit", "taskset", "chrt", "ionice", "renice", "snice",
+}  # fmt: skip
+KILLING = {"kill", "pkill", "killall", "killall5", "skill", "xkill", "reboot", "shutdown", "poweroff", "halt"}
+LAUNCHING = {"torchrun", "deepspeed", "horovodrun"}
+LAUNCHING_MODULES = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch", "deepspeed")
+TRAINER = re.compile(r"(?!test_)(.*[_-])?(pre)?train(ing|er)?([_-].*|\d*)\.py")
+
+LOOKING = {"ls", "stat", "du", "find", "tree", "test", "[", "cd", "echo", "printf", "realpath", "readlink", "dirname"}
+"""Programs that take a path and do not read the file."""
+
+TEXT = (".py", ".log", ".txt", ".json", ".jsonl", ".md", ".toml", ".yaml", ".yml", ".tsv", ".csv", ".sh", ".stop")
+"""Files beside a checkpoint that may be read while it is written."""
+
+
+def disturbed(command: Command, findings: Findings, state: State) -> str | None:
+    """Why a command is refused while a run is on; asks for the jobs only when it would matter."""
+    reason = _disturbs(command)
+    if reason is not None:
+        return f"{_run(state)}: {reason}" if state.active else None
+    texts = [*command.words[1:], *command.inputs, *findings.names]
+    if command.name in LOOKING or not any("artifact" in text or "worktree" in text for text in [command.cwd, *texts]):
+        return None
+    return next(
+        (reason for text in texts if state.active and (reason := _half_written(text, command.cwd, state))), None
+    )
+
+
+def second_training(state: State) -> str | None:
+    """Why a training is refused now."""
+    return f"{_run(state)}: {_SECOND}" if state.active else None
+
+
+_SECOND = (
+    "a second training would take its time and memory, and neither number would count. wait_for_job until it ends, or "
+    "cancel_job."
+)
+
+
+def _disturbs(command: Command) -> str | None:
+    name, words = command.name, command.words
+    module = module_of(command)
+    if name in GPU or module.replace("_", "-") in GPU:
+        return (
+            "asking the GPU takes time from it and spoils its timing. Progress, metrics and cost so far: job_status; "
+            "until it ends: wait_for_job."
+        )
+    if name in ATTACHING or module.replace("_", "-") in ATTACHING:
+        return "attaching to processes stops or slows it. Its progress and last metrics: job_status."
+    if (name in KILLING or (name == "fuser" and "-k" in words)) and not {"-0", "-l", "-L"} & set(words[1:2]):
+        return (
+            "a signal from outside leaves it without a result. To stop it whole: cancel_job; to end a seed early and "
+            "keep its result: touch experiments/NAME/logs/train_seedN.stop"
+        )
+    return _SECOND if _is_training(command, module) else None
+
+
+def _is_training(command: Command, module: str) -> bool:
+    if {"--help", "-h", "--dry-run", "--version"} & set(command.words):
+        return False
+    said = golf_verb(command)
+    if said is not None:
+        return said[0] in ("run", "sweep", "demo")
+    return (
+        command.name in LAUNCHING
+        or (command.name == "accelerate" and "launch" in command.words)
+        or module.startswith(LAUNCHING_MODULES)
+        or TRAINER.fullmatch(script_of(command)) is not None
+    )
+
+
+def _half_written(text: str, cwd: str, state: State) -> str | None:
+    """Whether a word names weights that the run is writing."""
+    path = text.rpartition("=")[2]
+    if not path or "\n" in path or len(path) > 1000:
+        return None
+    places = [".golf/worktrees", *(f"experiments/{job.subject}/artifact" for job in state.active if job.kind == "run")]
+    for parts in inside(os.path.normpath(path if path.startswith("/") else f"{cwd}/{path}"), state):
+        if parts and not parts[-1].endswith(TEXT) and any(meets(parts, False, place, state) for place in places):
+            return (
+                f"{_run(state)}, and {clean(path, 120)} is being written: half a checkpoint says nothing. "
+                "wait_for_job, then measure_artifact or evaluate_bpb."
+            )
+    return None
+
+
+def ends_golf(command: Command, found: Iterable[Command], state: State) -> str | None:
+    """Why Caddie's own processes are not ended by hand, also while no run is on."""
+    if command.name not in ("kill", "pkill", "killall") or {"-0", "-l", "-L"} & set(command.words[1:2]):
+        return None
+    looks = [word for other in found if other.name in ("pgrep", "pidof", "grep") for word in other.words]
+    is_named = any(re.search(r"\bgolf\b|\bmcp_server\b", word) for word in [*looks, *command.words[1:]])
+    supervisors = {str(job.supervisor_pid) for job in state.jobs if job.is_alive} if command.name == "kill" else set()
+    if is_named or supervisors & {word.lstrip("-") for word in command.words[1:]}:
+        return "Caddie's own processes keep the records whole. To stop a job: cancel_job (in a shell: golf cancel ID)."
+    return None
+
+
+def _run(state: State) -> str:
+    job = state.active[0]
+    return f"A run is on ({clean(job.subject, 60)}, job {clean(job.id, 40)})"

@@ -10,7 +10,9 @@ GolfError                 the message says what happened, the limit, the value a
     ├── BadConfig         golf.toml, config.yaml or an argument is not usable
     ├── MissingPackage    an optional library or program is not installed
     ├── NotFound          no such workspace, experiment, job or file
-    └── JobFailed         a job ended without the result that was asked of it
+    ├── JobFailed         a job ended without the result that was asked of it
+    └── CodexFailed       the Codex CLI did not answer, or not as it should (golf.codex.app_server)
+        └── CodexRefused  it answered with an error
 """
 
 import sqlite3

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from golf.cli import verb
-from golf.schema import Noun
+from golf.schema import Job, Noun
 
 
 def register(verbs: verb.Verbs) -> None:
@@ -163,10 +163,15 @@ def ci(arguments: argparse.Namespace) -> int:
     workspace = verb.opened()
     target = arguments.baseline or workspace.root / regressions.BASELINE
     with render.progress("golf ci") as bar:
-        playing = [""]
+        playing = ""
 
         def begin(name: str) -> None:
-            playing[0] = name
+            nonlocal playing
+            playing = name
+
+        def poll(job: Job) -> None:
+            if job.phase is not None:  # begun, and not over
+                bar.update(f"{playing}: {job.phase}", job.step or 0, job.iterations)
 
         evaluated = regressions.evaluate(
             workspace,
@@ -175,9 +180,7 @@ def ci(arguments: argparse.Namespace) -> int:
             tier=arguments.tier,
             is_compared=not arguments.write_baseline,
             on_start=begin,
-            on_poll=lambda job: bar.update(
-                f"{playing[0]}: {job.phase or job.state}", job.step or 0, job.iterations, ""
-            ),
+            on_poll=poll,
         )
     place = arguments.report or workspace.root / "outputs" / "eval_report.md"
     durable.replace(place, views.page(evaluated))

@@ -74,6 +74,8 @@ def _tool(tool: str, given: dict[str, Any], cwd: str, is_critic: bool, state: St
     kind = given.get("kind")
     if name == "record_note" and kind in ("directive", "override", "withdraw"):
         return roles.humans(f"{kind} in the shared channel")
+    if name == "record_note" and str(given.get("by", "")).strip().lower().startswith("human"):
+        return roles.humans("note in a human's name")
     if name == "record_note" and kind == "verdict" and not is_critic:
         return roles.SPAWN_THE_CRITIC
     if is_critic and name != "record_note" and name not in roles.READ_TOOLS:

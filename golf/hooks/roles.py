@@ -40,6 +40,8 @@ def of_the_human(command: Command, code: str | None) -> str | None:
         if "verdict" in words:
             return SPAWN_THE_CRITIC
         return "golf record speaks in the name of the human at the terminal. Use the tool record_note."
+    if verb == "accept" and "--record" in words:
+        return SPAWN_THE_CRITIC
     if verb == "submit" and "--dry-run" not in words:
         return "golf submit would spend money without asking. Use the tool submit_job, which asks a person."
     if verb == "init" and {"--trust", "--undo"} & set(words):

@@ -101,12 +101,21 @@ def _half_written(text: str, cwd: str, state: State) -> str | None:
     return None
 
 
+_OURS = re.compile(r"(?<![\w-])golf(?![\w-])|\bmcp_server\b|\bgolf-hook\b")
+
+
+def _looks_for_processes(command: Command) -> bool:
+    return command.name in ("pgrep", "pidof") or (
+        command.name == "grep" and any(above.name == "ps" for above in command.upstream)
+    )
+
+
 def ends_golf(command: Command, found: Iterable[Command], state: State) -> str | None:
     """Why Caddie's own processes are not ended by hand, also while no run is on."""
     if command.name not in ("kill", "pkill", "killall") or {"-0", "-l", "-L"} & set(command.words[1:2]):
         return None
-    looks = [word for other in found if other.name in ("pgrep", "pidof", "grep") for word in other.words]
-    is_named = any(re.search(r"\bgolf\b|\bmcp_server\b", word) for word in [*looks, *command.words[1:]])
+    looks = [word for other in found if _looks_for_processes(other) for word in other.words]
+    is_named = any(_OURS.search(word) for word in [*looks, *command.words[1:]])
     supervisors = {str(job.supervisor_pid) for job in state.jobs if job.is_alive} if command.name == "kill" else set()
     if is_named or supervisors & {word.lstrip("-") for word in command.words[1:]}:
         return "Caddie's own processes keep the records whole. To stop a job: cancel_job (in a shell: golf cancel ID)."

@@ -69,6 +69,7 @@ _REDIRECTION = re.compile(r"(\d*|&)(<<<|<<-?|>>|>\||>&|<>|<&|>|<)")
 _KEYWORD = re.compile(r"(\[\[|[{}!]|[a-z]+)(?=[\s;&|()]|$)")
 _ANSI = re.compile(r"\$'((?:[^'\\]|\\.)*)'?", re.DOTALL)
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_FUNCTION = re.compile(r"[ \t]+[^\s(){};|&]+[ \t]*(\([ \t]*\))?")
 _CLOSED = re.compile(r"\s*\)")
 
 
@@ -132,12 +133,14 @@ class Reader:
         if command.words:
             return False
         match = _KEYWORD.match(self.text, self.at)
-        if match is None or keywords[-1:] in (["for"], ["select"], ["case"], ["function"]):
+        if match is None or keywords[-1:] in (["for"], ["select"], ["case"]):
             return False
         word = match[1]
         if word == "[[":
             self._condition("]]")
-        elif word in ("for", "select", "case", "function"):
+        elif word == "function" and (named := _FUNCTION.match(self.text, match.end())):
+            self.at = named.end()
+        elif word in ("for", "select", "case"):
             keywords.append(word)
             self.at = match.end()
         elif word in _OPENING:
@@ -160,8 +163,6 @@ class Reader:
                 deeper += 1
             elif keyword == "esac":
                 deeper -= 1
-            elif keyword == "function":
-                del words[:1]
         while words and (match := ASSIGNMENT.fullmatch(words[0])):
             if all(ASSIGNMENT.fullmatch(word) for word in words):
                 self.variables[match[1]] = [match[2]]

@@ -48,6 +48,8 @@ def until_it_ends(hand: Hand) -> Until:
     """Wait for the job that was started last, as often as it takes."""
 
     def wait(heard: Request) -> dict[str, Any]:
+        if '"state":' not in heard.outputs[-1]:  # a tool that refuses would be asked for ever
+            raise LookupError(f"no job to wait for: {heard.outputs[-1]}")
         return hand.tool("wait_for_job", id=heard.last(r'"id":"([^"]+)"'))
 
     return Until(r'"state":"(?!queued|running)', wait)

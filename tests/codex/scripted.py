@@ -84,14 +84,6 @@ class Until:
     reply: Reply
 
 
-@dataclass(frozen=True)
-class When:
-    """A reply for the one thread of several whose request says `text`."""
-
-    text: str
-    reply: Reply
-
-
 def say(text: str) -> Item:
     """The model's words to the user; without a call beside them they end the turn."""
     return {
@@ -121,7 +113,7 @@ def search(query: str) -> Item:
 class ScriptedModel:
     """The server; a context manager. A thread that has no line left is told so, and its turn ends."""
 
-    script: Mapping[str, Sequence["Reply | Until | When"]]
+    script: Mapping[str, Sequence["Reply | Until"]]
     requests: list[Request] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     """What went wrong in the script's own functions; raised at the end."""
@@ -178,14 +170,9 @@ class ScriptedModel:
         left = self._left.get(request.thread, [])
         while left and isinstance(left[0], Until) and re.search(left[0].pattern, last):
             left.pop(0)
-        for place, reply in enumerate(left):
-            if isinstance(reply, Until):
-                return reply.reply
-            if not isinstance(reply, When):
-                return left.pop(place)
-            if reply.text in request.text:
-                return left.pop(place).reply
-        return say("(the script has no line left)")
+        if not left:
+            return say("(the script has no line left)")
+        return left[0].reply if isinstance(left[0], Until) else left.pop(0)
 
     def _identified(self, item: Item) -> Item:
         number = next(self._ids)

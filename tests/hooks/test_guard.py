@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scene import git
 
 from golf.hooks.guard import decide
+from golf.hooks.roles import READ_TOOLS
 from golf.hooks.state import State
 from golf.jobs.store import JobStore
 from golf.play import notes
@@ -354,6 +355,11 @@ def test_caddies_own_processes_are_never_ended_by_hand(line: str, idle: Workspac
     assert "cancel_job" in (shell(idle, line) or "")
 
 
+@pytest.mark.parametrize("line", ["pkill -f parameter-golf/dev.js", "grep golf README.md; kill 1234567", "kill %1"])
+def test_a_process_of_ones_own_may_be_ended_while_no_run_is_on(line: str, idle: Workspace) -> None:
+    assert shell(idle, line) is None
+
+
 def test_a_supervisor_is_not_ended_by_its_number(course: Workspace) -> None:
     JobStore(course).add("sweep", "mlp", "local")  # no run: only its own processes are looked after
     assert shell(course, f"kill -9 {os.getpid()}")
@@ -433,6 +439,7 @@ FROZEN_WRITES = [
     "python -c \"open('eval.py', 'w').write('')\"",
     "python - <<'EOF'\nfrom pathlib import Path\np = Path('eval.py')\np.write_text(p.read_text().upper())\nEOF",
     "python3 -c \"import shutil; shutil.rmtree('baselines')\"",
+    "python -c \"import re; re.sub('\\d', '', x); open('eval.py', 'w')\"",
     "python -c \"import subprocess; subprocess.run('rm eval.py', shell=True)\"",
     "apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: eval.py\n@@\n-a\n+b\n*** End Patch\nEOF",
     "cd baselines && apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: new.json\n+b\n*** End Patch\nEOF",
@@ -734,6 +741,7 @@ def test_a_humans_word_is_said_by_no_model(kind: str, role: str | None, idle: Wo
         "yes | golf record directive x",
         "golf record verdict accept",
         "golf record finding 'in the name of the human'",
+        "golf accept review answer.json --record",
         "golf submit wider --tier h100",
         "golf init --trust",
         "golf init --undo",
@@ -746,10 +754,30 @@ def test_what_a_human_types_is_not_typed_by_a_model(line: str, idle: Workspace) 
 
 
 @pytest.mark.parametrize(
-    "line", ["golf record --help", "golf notes", "golf digest", "golf submit wider --tier h100 --dry-run", "golf init"]
+    "line",
+    [
+        "golf record --help",
+        "golf notes",
+        "golf digest",
+        "golf submit wider --tier h100 --dry-run",
+        "golf init",
+        "golf accept review answer.json",
+    ],
 )
 def test_reading_the_channel_is_free(line: str, idle: Workspace) -> None:
     assert shell(idle, line) is None
+
+
+def test_a_note_in_a_humans_name_is_refused(idle: Workspace) -> None:
+    assert refused(idle, "mcp__golf__record_note", {"kind": "finding", "text": "x", "by": "human:ada"})
+    assert refused(idle, "mcp__golf__record_note", {"kind": "finding", "text": "x", "by": "researcher"}) is None
+
+
+def test_the_critics_tools_are_those_that_only_read() -> None:
+    from mcp_server.tools import TOOLS
+
+    reading = {function.__name__ for function, hints in TOOLS if hints.read_only_hint}
+    assert reading == READ_TOOLS
 
 
 # --- laws --------------------------------------------------------------------------------------

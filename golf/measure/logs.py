@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def _log_files(folder: Path) -> Iterator[Path]:
         for root, folders, names in os.walk(folder)
         if not folders.sort() and not Path(root).name.startswith(".")
         for name in sorted(names)
-        if name.lower().endswith((".log", ".txt")) and not (Path(root) / name).is_symlink()
+        if name.lower().endswith((".log", ".txt")) and stat.S_ISREG((Path(root) / name).lstat().st_mode)
     )
     return itertools.islice(found, FILES_MAX)
 
@@ -164,7 +165,7 @@ def _submission_scores(folder: Path) -> dict[int | None, float]:
     scores: dict[int | None, float] = {}
     for path in sorted(folder.glob("submission*.json")):
         try:
-            if path.stat().st_size > JSON_BYTES_MAX:
+            if not stat.S_ISREG(path.lstat().st_mode) or path.stat().st_size > JSON_BYTES_MAX:
                 continue
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):

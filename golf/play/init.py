@@ -117,4 +117,8 @@ def _diff(steps: Iterable[Step]) -> str:
 
 def _in_git(folder: Path) -> bool:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return any((path / ".git").exists() for path in (existing, *existing.parents))
+    try:
+        worktree.toplevel(existing)  # git's own word: a stray `.git` somewhere above is no repository
+    except BadConfig:
+        return False
+    return True

@@ -70,18 +70,35 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
 
 
 def _paid(workspace: Workspace, folder: Path, tier: str) -> Path:
-    """The paid run's own experiment, claimed once."""
-    name = f"{folder.name}-{tier}"
-    if experiments.exists(workspace, name):
-        return experiments.find(workspace, name)
-    local = experiments.load(folder)
-    return experiments.claim(
-        workspace,
-        name,
-        hypothesis=local.hypothesis,
-        expected_outcome=local.expected_outcome,
-        rollback_criteria=local.rollback_criteria,
-        parent=folder.name,
-        tier=tier,
-        techniques=local.techniques,
+    """The paid run's own experiment: claimed once, and to the byte what was reviewed.
+
+    Raises:
+        RuleBroken: something else lies under its name.
+    """
+    name, local = f"{folder.name}-{tier}", experiments.load(folder)
+    if not experiments.exists(workspace, name):
+        experiments.claim(
+            workspace,
+            name,
+            hypothesis=local.hypothesis,
+            expected_outcome=local.expected_outcome,
+            rollback_criteria=local.rollback_criteria,
+            parent=folder.name,
+            tier=tier,
+            techniques=local.techniques,
+        )
+    paid = experiments.find(workspace, name)
+    claim = experiments.load(paid)
+    same = (
+        claim.model_copy(update={"parent": local.parent, "tier": local.tier, "created_at": local.created_at}) == local
     )
+    script = folder / local.script
+    for path in {script, experiments.model_script(script)}:
+        same = same and (paid / path.name).is_file() and (paid / path.name).read_bytes() == path.read_bytes()
+    strangers = {path.name for path in paid.glob("*.py")} - {path.name for path in folder.glob("*.py")}
+    if not same or strangers or (claim.parent, claim.tier) != (folder.name, tier):
+        raise RuleBroken(
+            f"{paid.name} is there and is not what was reviewed as {folder.name}: its claim or a script differs. "
+            "Move that folder away, then submit again"
+        )
+    return paid

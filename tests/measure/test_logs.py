@@ -1,6 +1,7 @@
 """Training logs: every dialect read, no number guessed, no source mistaken for a result."""
 
 import json
+import os
 import resource
 from collections import Counter
 from pathlib import Path
@@ -709,3 +710,10 @@ def test_checked_numbers_of_real_submissions_are_right_or_missing_with_a_reason(
     # #1334's seed 42 ends in a failed TTT, settled by submission.json only; #1644 prints eval_time:0ms
     assert none == {"final_bpb": 1, "final_label": 1, "final_val_loss": 1, "eval_s": 3}
     assert min(count["right"] for count in counts.values()) >= 150
+
+
+def test_a_pipe_or_a_device_in_a_submission_is_no_log_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.log")
+    (tmp_path / "submission.json").symlink_to("/dev/zero")
+    (tmp_path / "seed42.log").write_text("step:1/1 val_loss:2.0 val_bpb:1.2\n")
+    assert [Path(log.path).name for log in folder_logs(tmp_path)] == ["seed42.log"]

@@ -28,7 +28,8 @@ def repository() -> Iterator[Path]:
     """A folder that is a git repository already, for many examples of one law."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name).resolve() / "ws"
-        (root / ".git").mkdir(parents=True)
+        root.mkdir()
+        git(root, "init", "--quiet")
         yield root
 
 
@@ -346,3 +347,9 @@ def test_the_command_names_what_an_undo_leaves(root: Path, capsys: pytest.Captur
     assert code == 0
     assert "kept: .codex/rules/golf.rules" in out
     assert "removed: golf.toml, " in out
+
+
+def test_a_stray_git_folder_above_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    assert init.init(tmp_path / "ws").started_git
+    assert (tmp_path / "ws" / ".git" / "HEAD").exists()

@@ -166,6 +166,38 @@ def test_two_at_once_start_one_run_and_reserve_once(course_workspace: Workspace)
     ] == []  # refused or cancelled: no crash
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"script": "x = 'evil'\n"},
+        {"env": {"EVIL": "1"}},
+        {"tier": "priced"},
+        {"parent": None},
+        {"command": ["sh", "-c", "evil"]},
+        {"seeds": [7]},
+    ],
+    ids=lambda forged: next(iter(forged)),
+)
+def test_what_lies_under_the_paid_run_s_name_is_played_only_if_it_is_what_was_reviewed(
+    course_workspace: Workspace, forged: dict
+) -> None:
+    workspace = earned(course_workspace)
+    local = experiments.find(workspace, "next")
+    script = workspace.state / "train_gpt.py"
+    script.write_text(forged.get("script", "x = 2\n"))
+    claim = experiments.load(local).model_copy(
+        update={
+            "parent": local.name,
+            "tier": "rented",
+            **{key: value for key, value in forged.items() if key != "script"},
+        }
+    )
+    experiments.create(workspace, f"{local.name}-rented", claim, script)
+    with pytest.raises(RuleBroken, match="not what was reviewed"):
+        submission.submit(workspace, "next", "rented")
+    assert money(workspace).reserved_usd == 0
+
+
 def test_a_human_s_override_lets_it_through_and_is_on_record(course_workspace: Workspace) -> None:
     workspace = earned(course_workspace)
     verdict(workspace, "next", "reject")

@@ -74,10 +74,15 @@ def explained(error: Exception) -> GolfError:
     """The same failure as one of ours, with what to do next."""
     if isinstance(error, GolfError):
         return error
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return UnreadableInput(
+            f"the workspace's database .golf/golf.db is damaged: {error}. It holds what was spent: move it away and "
+            "keep it, then start again"
+        )
     if isinstance(error, sqlite3.Error):
         return UnreadableInput(
-            f"the workspace's database .golf/golf.db could not be used: {error}. Another process may hold it, the disk "
-            "may be full or read-only; if it is damaged, move it away (it holds what was spent) and start again"
+            f"the workspace's database .golf/golf.db could not be used: {error}. Another process may hold it, or the "
+            "folder may be full or read-only; what it holds is not lost"
         )
     if isinstance(error, OSError):
         return UnreadableInput(f"{error.filename or 'the system'}: {error.strerror or error}")

@@ -271,7 +271,7 @@ class Result(Noun):
 
     experiment: str
     run_id: str
-    commit: str
+    commit: str = Field(pattern=r"^(-|[0-9a-f]{7,64})$")  # git is given it
     """Snapshot commit the run was played from; `git show <commit>` gives the exact tree."""
     tier: Tier
     status: Literal["keep", "discard", "crash"]
@@ -335,7 +335,7 @@ class Note(Noun):
     """One line of the shared channel `notes.jsonl`."""
 
     at: datetime
-    by: str = Field(pattern=r"^\S(.*\S)?$", max_length=80)
+    by: str = Field(pattern=r"^(human:)?\w[\w .@+-]*$", max_length=80)
     """A role (`critic`, `implementer`, …), or `human:NAME`."""
     kind: Literal["directive", "finding", "question", "verdict", "override"]
     text: str = Field(pattern=r"\S", max_length=4000)

@@ -37,6 +37,6 @@ def _texts(value: Any) -> list[tuple[Any, Any]]:
     for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
         if isinstance(item, dict | list):
             found += _texts(item)
-        elif isinstance(item, str) and not str(key).endswith(("path", "folder", "log")):
+        elif isinstance(item, str) and not str(key).endswith(("path", "folder", "log", "uri", "experiment")):
             found.append((value, key))
     return found

@@ -29,6 +29,10 @@ INSTRUCTIONS = (
 )
 
 
+ERROR_CHARACTERS = 1800
+"""A refusal repeats what it was given, which may be long."""
+
+
 def build() -> MCPServer:
     """A server with every tool; a misspelt argument is refused instead of becoming a silent default."""
     server = MCPServer(
@@ -68,16 +72,21 @@ def _explained(
         try:
             return finish(function(*args, **kwargs))
         except UNUSABLE as error:
-            raise failure(str(explained(error))) from error
+            raise failure(_short(error)) from error
 
     @functools.wraps(function)
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         try:
             return finish(await function(*args, **kwargs))
         except UNUSABLE as error:
-            raise failure(str(explained(error))) from error
+            raise failure(_short(error)) from error
 
     return call_async if inspect.iscoroutinefunction(function) else call
+
+
+def _short(error: Exception) -> str:
+    text = str(explained(error))
+    return text if len(text) <= ERROR_CHARACTERS else f"{text[:ERROR_CHARACTERS]}…"
 
 
 def _refuse_unknown_arguments(tool: Tool) -> None:

@@ -4,6 +4,7 @@ Defaults are stated in words because Codex strips them from schemas. Paths come 
 stay inside the workspace.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -201,9 +202,9 @@ def record_note(
     finding, a question to ask, or the critic's verdict.
     """
     workspace = Workspace.find()
-    about = None if experiment is None else experiments.find(workspace, experiment).name
+    about, role = None if experiment is None else experiments.find(workspace, experiment).name, _role(by)
     if kind != "verdict":
-        return notes.add(workspace, by=_role(by), kind=kind, text=text, experiment=about)
+        return notes.add(workspace, by=role, kind=kind, text=text, experiment=about)
     if about is None:
         raise BadConfig("a verdict is about an experiment: name it")
     if _thread_source(context) == "user":
@@ -212,7 +213,7 @@ def record_note(
             "which records it. A review by a session of its own is recorded with: golf accept review FILE --record"
         )
     return review.record(
-        workspace, about, by=_role(by), verdict=verdict, reason=text, diff_sha256=diff_sha256, points=points
+        workspace, about, by=review.CRITIC, verdict=verdict, reason=text, diff_sha256=diff_sha256, points=points
     )
 
 
@@ -247,12 +248,14 @@ TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
 def _thread_source(context: Context) -> str | None:
     """`user` for the session's own thread, `subagent` for one it spawned; None from clients other than Codex."""
     turn = (context.request_context.meta or {}).get("x-codex-turn-metadata")
-    return turn.get("thread_source") if isinstance(turn, dict) else None
+    if turn is None:
+        return None
+    return turn.get("thread_source") if isinstance(turn, dict) else "user"  # not as we know it: nobody's benefit
 
 
 def _role(by: str) -> str:
     """A model's role; a human is nobody's to play."""
-    if by.lower().startswith("human"):
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", by) or by.startswith("human"):
         raise BadConfig(f"a model speaks as its role, not as {by!r}; people write with: golf record")
     return by
 

@@ -57,7 +57,15 @@ def on_course(root: Path, course: Path) -> Workspace:
     return Workspace(root)
 
 
-def scored(workspace: Workspace, name: str, score: float, *, script: str = "x = 1\n", **claim: Any) -> Path:
+def scored(
+    workspace: Workspace,
+    name: str,
+    score: float,
+    *,
+    script: str = "x = 1\n",
+    beside: dict[str, str] | None = None,
+    **claim: Any,
+) -> Path:
     """An experiment with a result nobody trained for: two seeds, a decision by the real gates, a row in the ledger.
 
     For tests of what comes after a run; what a run itself does is tested on real ones.
@@ -65,6 +73,8 @@ def scored(workspace: Workspace, name: str, score: float, *, script: str = "x = 
     source = workspace.state / "train_gpt.py"
     source.write_text(script)
     folder = experiments.claim(workspace, name, hypothesis=f"{name} helps", script=source, **claim)
+    for file, content in (beside or {}).items():
+        (folder / file).write_text(content)
     experiment = experiments.load(folder)
     baseline = promotion.running_baseline(workspace, experiment.tier)
     seeds = [

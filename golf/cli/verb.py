@@ -1,6 +1,7 @@
 """How a verb is declared: its help ends in an example, and `--json` and `--workspace` are everywhere."""
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -62,5 +63,6 @@ def opened() -> Workspace:
     from golf.play import record
 
     workspace = Workspace.find()
-    record.recover(workspace)
+    if os.access(workspace.root, os.W_OK):  # what only reads also works where nothing can be written
+        record.recover(workspace)
     return workspace

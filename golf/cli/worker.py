@@ -24,7 +24,7 @@ def main(folder: Path) -> int:
     status = progress.Status(folder)
     try:
         if "experiment" in request:
-            _run(workspace, request["experiment"], spec["job_id"], status)
+            _run(workspace, request["experiment"], spec["job_id"], status, request.get("replay"))
         else:
             _evaluate(request, folder, status)
     except GolfError as error:
@@ -34,10 +34,14 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _run(workspace: Workspace, name: str, job_id: str, status: progress.Status) -> None:
+def _run(
+    workspace: Workspace, name: str, job_id: str, status: progress.Status, orders: dict[str, object] | None
+) -> None:
     from golf.play import run
+    from golf.play.replay import Replay
 
-    result = run.play(workspace, name, job_id, status)
+    replay = None if orders is None else Replay.model_validate(orders)
+    result = run.play(workspace, name, job_id, status, replay)
     status.outcome(
         f"val_bpb {result.val_bpb:.4f}, {result.artifact_bytes} bytes: {result.status}",
         {"experiment": result.experiment, "val_bpb": result.val_bpb, "status": result.status},

@@ -60,9 +60,14 @@ class Price:
         """The job's price; None when it is free, or the file is damaged."""
         written = _read_json(folder / "price.json")
         try:
-            return cls(float(written["usd_per_s"]), float(written["at_most_usd"]))
-        except (KeyError, TypeError, ValueError):
+            price = cls(float(written["usd_per_s"]), float(written["at_most_usd"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
+        return price if all(math.isfinite(usd) and usd >= 0 for usd in (price.usd_per_s, price.at_most_usd)) else None
+
+    def of(self, seconds: float) -> float:
+        """Dollars for a job that has been there for so long; a negative time says that a clock was set back."""
+        return round(self.at_most_usd if seconds < 0 else min(seconds * self.usd_per_s, self.at_most_usd), 6)
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -75,10 +80,10 @@ def read_job(store: JobStore, record: Record) -> Job:
     folder = store.folder(record.id)
     status = _read_json(folder / "status.json")
     ended = _when(record.ended_at)
-    metrics = [path for path in map(Path, status.get("metrics", [])) if not _is_newer(path, ended)]
+    metrics = [path for path in _paths(status, "metrics") if not _is_newer(path, ended)]
     newest = [point for path in metrics if (point := last_metrics(path))]
     if not newest:
-        logs = [path for path in map(Path, status.get("logs", [])) if not _is_newer(path, ended)]
+        logs = [path for path in _paths(status, "logs") if not _is_newer(path, ended)]
         newest = [point for path in logs if (point := _last_logged(path))]
     slowest = min(newest, key=lambda point: point.get("step", 0), default={})
     ages = [age for path in metrics if (age := _age_s(path)) is not None]
@@ -94,12 +99,12 @@ def read_job(store: JobStore, record: Record) -> Job:
         created_at=datetime.fromisoformat(record.created_at),
         started_at=started,
         ended_at=ended,
-        phase=None if record.has_ended else status.get("phase"),
+        phase=None if record.has_ended else str(status.get("phase", "")) or None,
         step=_whole(slowest.get("step")),
         iterations=_whole(slowest.get("iterations")),
         metrics={key: float(value) for key, value in slowest.items() if key not in ("step", "iterations")},
         heartbeat_age_s=None if record.has_ended or not ages else round(min(ages), 1),
-        cost_usd=0.0 if price is None else round(min(max(0.0, spent_s) * price.usd_per_s, price.at_most_usd), 6),
+        cost_usd=0.0 if price is None else price.of(spent_s),
         exit_code=record.exit_code,
         result=outcome(folder).get("result") if record.state == "done" else None,
         message=record.message,
@@ -150,10 +155,15 @@ def _last_logged(path: Path) -> dict[str, float]:
     return {} if point is None else {key: float(value) for key, value in point.model_dump(exclude_none=True).items()}
 
 
+def _paths(status: dict[str, Any], key: str) -> list[Path]:
+    listed = status.get(key)
+    return [Path(name) for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -35,7 +35,8 @@ def finish(store: JobStore, record: Record, state: JobState, message: str) -> bo
     """End the supervisor (if it lives) and everything that carries the job's mark, then close the job."""
     victims = process.marked(record.id)
     pid = record.supervisor_pid
-    if pid is not None and process.is_alive(pid, record.supervisor_started):
+    # a queued job's is still its submitter's, who may be the very server that is asked
+    if record.state == "running" and pid is not None and process.is_alive(pid, record.supervisor_started):
         with contextlib.suppress(psutil.Error):
             victims.append(psutil.Process(pid))
     process.end(victims)

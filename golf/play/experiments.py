@@ -7,6 +7,7 @@ result.json and report.md. A name is the folder's, or its slug alone when only o
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from golf import durable
 from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
 from golf.schema import Experiment, Result
-from golf.workspace import Workspace, describe
+from golf.workspace import TierSettings, Workspace, describe
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
@@ -54,10 +55,17 @@ def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path
     stamped = experiment.model_copy(
         update={"created_at": datetime.now(UTC), "script": script.name, "parent": parent and parent.name}
     )
-    folder.mkdir(parents=True)
-    for source in {script, model_script(script)}:
-        shutil.copyfile(source, folder / source.name)
-    durable.replace(folder / CONFIG, dump(stamped))
+    workspace.experiments.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".claim-", dir=workspace.experiments) as scratch:
+        whole = Path(scratch) / dated  # or not at all: half a claim would keep its name from being used
+        whole.mkdir()
+        for source in {script, model_script(script)}:
+            shutil.copyfile(source, whole / source.name)
+        durable.replace(whole / CONFIG, dump(stamped))
+        try:
+            whole.rename(folder)
+        except OSError as error:
+            raise AmbiguousInput(f"{folder} exists already; choose another name") from error
     return folder
 
 
@@ -121,13 +129,18 @@ def claimed(workspace: Workspace, name: str, **said: Any) -> Path:
     return find(workspace, name)
 
 
-def settings(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+def relative(workspace: Workspace, name: str) -> Path:
+    """Where an experiment's folder lies in a checkout of the workspace."""
+    return workspace.experiments.relative_to(workspace.root) / name
+
+
+def settings(workspace: Workspace, experiment: Experiment, tier: TierSettings | None = None) -> dict[str, str]:
     """The trainer's variables: the tier's, then the experiment's, and the workspace's data, which is for all the same.
 
     Values of `*_PATH` and `*_DIR` that exist in the workspace become absolute, because a run happens elsewhere.
     """
     chosen = {
-        **workspace.tier(experiment.tier).env,
+        **(tier or workspace.tier(experiment.tier)).env,
         **experiment.env,
         "DATA_PATH": str(workspace.data),
         "TOKENIZER_PATH": str(workspace.tokenizer),

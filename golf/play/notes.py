@@ -38,7 +38,7 @@ def add(workspace: Workspace, **said: object) -> Note:
         note = Note.model_validate({**said, "at": datetime.now(UTC)})
     except ValidationError as error:
         raise BadConfig(f"the note was not taken: {describe(error)}") from error
-    if note.kind in HUMAN_ONLY and not re.fullmatch(r"human:\S.*", note.by):
+    if note.kind in HUMAN_ONLY and not re.fullmatch(r"human:\w.*", note.by):
         raise BadConfig(f"a {note.kind} is a human's, with a name (got {note.by!r}): golf record {note.kind} --by NAME")
     newest = None
     for known in read(workspace):
@@ -52,10 +52,9 @@ def add(workspace: Workspace, **said: object) -> Note:
 
 def read(workspace: Workspace) -> Iterator[Note]:
     """Every note, oldest first. A line torn by a kill, or written by something else, is no note."""
-    try:
-        lines = workspace.notes.read_text(encoding="utf-8", errors="replace").split("\n")
-    except FileNotFoundError:
+    if not workspace.notes.is_file():
         return
+    lines = workspace.notes.read_text(encoding="utf-8", errors="replace").split("\n")
     for line in lines:
         try:
             yield Note.model_validate_json(line)

@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from golf.errors import UnreadableInput
-from golf.play import experiments, gate, ledger, review
+from golf.play import change, experiments, gate, ledger, record, review
 from golf.play.budget import BudgetBook
-from golf.schema import Promotion, Result, Row
+from golf.schema import Gate, Promotion, Result, Row
 from golf.workspace import Workspace
 
 
@@ -38,7 +39,7 @@ def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -
 
 
 def check_promotion(workspace: Workspace, name: str, cost_usd: float | None = None) -> Promotion:
-    """The gates of a played experiment: as its run found them, then the critic's verdict and the budget as of now.
+    """The gates of a played experiment: as its run found them, then evidence, verdict and budget as of now.
 
     Args:
         workspace: Where it was played.
@@ -55,8 +56,33 @@ def check_promotion(workspace: Workspace, name: str, cost_usd: float | None = No
         why = f"crashed: {result.error}" if result and result.error else "has not been played"
         raise UnreadableInput(f"{folder.name} {why}; only a scored experiment can be promoted: golf run {folder.name}")
     book = BudgetBook(workspace.database, workspace.config.budget)
-    judged = gate.with_gate(result.promotion, review.review_gate(workspace, folder))
+    judged = gate.with_gate(result.promotion, evidence_gate(workspace, folder, result))
+    judged = gate.with_gate(judged, review.review_gate(workspace, folder))
     return gate.with_gate(judged, gate.budget_gate(book.state(cost_usd)))
+
+
+def evidence_gate(workspace: Workspace, folder: Path, result: Result) -> Gate:
+    """Whether the local evidence is what was measured, of the bytes that lie there, and still the best there is."""
+    if result.experiment != folder.name or not record.is_recorded(workspace, result):
+        return _evidence_gate("fail", "result.json is not what a run recorded here; play it again")
+    if changed := change.edited(workspace, folder, result.commit):
+        return _evidence_gate(
+            "fail",
+            f"{', '.join(changed)} was edited after the run, so that its score belongs to other bytes. Restore it "
+            f"(git show {result.commit[:12]}:…), or play the change as an experiment of its own",
+        )
+    assert result.promotion is not None and result.val_bpb is not None  # scored
+    best = running_baseline(workspace, result.tier, result.data)
+    known = (result.experiment, result.promotion.baseline)
+    if best is not None and best.experiment not in known and (best.val_bpb or 0.0) < result.val_bpb:
+        return _evidence_gate(
+            "fail", f"since its run {best.experiment} was kept with {best.val_bpb:.4f}, which is better: promote that"
+        )
+    return _evidence_gate("pass", f"recorded by run {result.run_id}, and the files are those it took")
+
+
+def _evidence_gate(verdict: Literal["pass", "fail"], reason: str) -> Gate:
+    return Gate(name="evidence", verdict=verdict, reason=reason)
 
 
 def _evidence(workspace: Workspace, name: str, row: Row) -> Result:

@@ -103,6 +103,15 @@ def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:
     return result
 
 
+def is_recorded(workspace: Workspace, result: Result) -> bool:
+    """Whether this is, to the last digit, what the run itself recorded in this workspace's database."""
+    if not (workspace.root / ".golf" / "golf.db").exists():
+        return False
+    with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+        found = connection.execute("SELECT result FROM recordings WHERE run_id = ?", (result.run_id,)).fetchone()
+    return found is not None and Result.model_validate_json(found["result"]) == result
+
+
 def row(result: Result, description: str) -> Row:
     """The ledger's line for a result."""
     return Row(

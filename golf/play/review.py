@@ -8,13 +8,14 @@ one byte later, or after a repetition of the run, it counts no more.
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from golf import durable, rules
 from golf.answers import Review
-from golf.errors import BadConfig, UnreadableInput
+from golf.errors import BadConfig, GolfError, RuleBroken, UnreadableInput
 from golf.play import change as changes
 from golf.play import experiments, notes
 from golf.referee import conflicts
@@ -22,6 +23,7 @@ from golf.schema import Experiment, Gate, Note, Result, Sheet, SheetPoint
 from golf.workspace import Workspace, describe
 
 REVIEW = "review.json"
+CRITIC = "critic"
 
 TWINS_LOOKED_AT = 200
 """Newest other experiments that a candidate is compared with, byte for byte."""
@@ -37,6 +39,11 @@ def sheet(workspace: Workspace, name: str) -> Sheet:
     folder = experiments.find(workspace, name)
     experiment = experiments.load(folder)
     result = experiments.read_result(folder)
+    if result is not None and (changed := changes.edited(workspace, folder, result.commit)):
+        raise RuleBroken(
+            f"{', '.join(changed)} of {folder.name} was edited after its run: what would be reviewed is not what was "
+            f"scored. Restore it (git show {result.commit[:12]}:…), or play the change as an experiment of its own"
+        )
     if result is None or result.promotion is None:
         raise UnreadableInput(
             f"{folder.name} has no score yet: there is nothing to review. Play it first: {_play(folder)}"
@@ -114,13 +121,18 @@ def accept(workspace: Workspace, answer: Review, *, by: str) -> Note:
         BadConfig: it was reached on another change than the one now there.
     """
     folder = experiments.find(workspace, answer.experiment)
+    if by != CRITIC and not by.startswith("human:"):
+        raise BadConfig(f"a verdict is a critic's or a human's (got {by!r})")
     now = changes.diff_sha256(workspace, folder)
     if answer.diff_sha256 != now:
         raise BadConfig(
             f"the verdict is about change {answer.diff_sha256[:12]}…, and {folder.name} is now {now[:12]}…: it was "
             "edited or played again since. Read the sheet again: review_submission"
         )
-    note = notes.add(
+    durable.replace_json(
+        folder / REVIEW, {"review": answer.model_dump(mode="json"), "diff_sha256": now, "by": by, "at": _now()}
+    )
+    return notes.add(  # last: without the note the review counts for nothing
         workspace,
         by=by,
         kind="verdict",
@@ -129,11 +141,6 @@ def accept(workspace: Workspace, answer: Review, *, by: str) -> Note:
         diff_sha256=now,
         verdict=answer.verdict,
     )
-    durable.replace_json(
-        folder / REVIEW,
-        {"review": answer.model_dump(mode="json"), "diff_sha256": now, "by": note.by, "at": note.at.isoformat()},
-    )
-    return note
 
 
 def override(workspace: Workspace, name: str, *, by: str, reason: str) -> Note:
@@ -157,25 +164,34 @@ def override(workspace: Workspace, name: str, *, by: str, reason: str) -> Note:
 def review_gate(workspace: Workspace, folder: Path) -> Gate:
     """Whether a fresh verdict lets the experiment on to paid compute."""
     now = changes.diff_sha256(workspace, folder)
+    last = None
     for note in notes.read(workspace):
-        if (note.kind, note.target, note.experiment, note.diff_sha256) == (
-            "override", notes.PROMOTION, folder.name, now,
-        ):  # fmt: skip
+        if note.experiment != folder.name:
+            continue
+        is_human = note.by.startswith("human:")
+        if note.kind == "verdict" and (is_human or note.by == CRITIC):
+            last = note
+        if is_human and (note.kind, note.target, note.diff_sha256) == ("override", notes.PROMOTION, now):
             return _gate("pass", f"overridden by {note.by.removeprefix('human:')}: {note.text}")
-    try:
-        kept = json.loads((folder / REVIEW).read_text(encoding="utf-8"))
-        answer = Review.model_validate(kept["review"])
-    except FileNotFoundError:
+    if last is None:
         return _gate("fail", "no critic has looked at this change: spawn the critic, who starts with review_submission")
+    if last.diff_sha256 != now:
+        return _gate(
+            "fail", f"the verdict '{last.verdict}' is about an earlier state of this experiment: review it again"
+        )
+    if last.verdict != "accept":
+        return _gate("fail", f"the critic says {last.verdict}: {last.text}")
+    try:
+        answer = Review.model_validate(json.loads((folder / REVIEW).read_text(encoding="utf-8"))["review"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return _gate("fail", f"{REVIEW} is not a review ({type(error).__name__}): spawn the critic again")
-    if answer.diff_sha256 != now:
-        return _gate(
-            "fail", f"the verdict '{answer.verdict}' is about an earlier state of this experiment: review it again"
-        )
-    if answer.verdict != "accept":
-        return _gate("fail", f"the critic says {answer.verdict}: {answer.reason}")
-    return _gate("pass", f"accepted by {kept.get('by')}: {answer.reason}")
+    if (answer.experiment, answer.diff_sha256, answer.verdict) != (folder.name, now, last.verdict):
+        return _gate("fail", f"{REVIEW} is not the review that was recorded: spawn the critic again")
+    return _gate("pass", f"accepted by {last.by}: {last.text}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _gate(verdict: str, reason: str) -> Gate:
@@ -187,7 +203,9 @@ def _points(
 ) -> list[SheetPoint]:
     assert result.promotion is not None
     gates = {gate.name: gate for gate in result.promotion.gates}
-    source = (folder / experiment.script).read_text(encoding="utf-8", errors="replace")
+    script = folder / experiment.script
+    scripts = {script, experiments.model_script(script)}
+    source = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in scripts)
     facts = {
         "gain": (gates["promotion"].verdict, gates["promotion"].reason),
         "significance": (gates["noise"].verdict, gates["noise"].reason),
@@ -210,32 +228,36 @@ def _time(workspace: Workspace, result: Result) -> tuple[str, str]:
     limit = workspace.challenge.train_time_s_max
     if result.train_time_s is None:
         return "unknown", "the trainer's log does not say how long it trained"
-    spent = f"trained {result.train_time_s:.0f} s on tier {result.tier}"
+    walls = [seed.wall_time_s for seed in result.seeds if seed.wall_time_s is not None]
+    spent = (
+        f"trained {result.train_time_s:.0f} s by its log, {max(walls, default=0):.0f} s in all, on tier {result.tier}"
+    )
     if workspace.tier(result.tier).gpus < 8:
         return "unknown", f"{spent}; the limit of {limit:.0f} s holds on 8 GPUs: does the change cost time per step?"
-    return ("pass" if result.train_time_s <= limit else "fail"), f"{spent}, limit {limit:.0f} s"
+    if result.train_time_s > limit:
+        return "fail", f"{spent}, limit {limit:.0f} s"
+    return ("pass" if walls and max(walls) <= limit else "unknown"), f"{spent}, limit {limit:.0f} s"
 
 
 def _leakage(change: changes.Change) -> tuple[str, str]:
-    if not change.is_code:
-        return (
-            "pass",
-            "only settings differ; validation data and tokenizer were the workspace's, the same before and after",
-        )
-    named = [
-        line.strip() for line in change.added if re.search(r"(?<![a-z])val(idation)?(?![a-z])", line, re.IGNORECASE)
-    ]
+    """Never a pass: what a script reads is not known from its text."""
+    named = [line.strip() for line in change.added if re.search(r"(?<![a-z])val(idation)?(?![a-z])", line, re.I)]
     if named:
         return (
             "unknown",
             f"{len(named)} added lines name validation: {named[0][:60]}. Does training ever see that text?",
         )
+    if not change.is_code:
+        return "unknown", "only settings differ from its parent: was the parent clean, and does a setting name data?"
     return "unknown", "no added line names validation data; read whether training reaches it another way"
 
 
 def _causality(change: changes.Change) -> tuple[str, str]:
+    """Never a pass: the parent may look ahead as well."""
     if not change.is_code:
-        return "pass", "the model's code is its parent's"
+        return "unknown", "the code is its parent's: was the parent causal?"
+    if change.others:
+        return "unknown", f"beside the script {', '.join(change.others[:4])} differs: may a position see a later token?"
     if change.functions is None:
         return "unknown", "the script does not parse: what changed could not be named"
     names = ", ".join(change.functions[:6]) + (" …" if len(change.functions) > 6 else "")
@@ -243,15 +265,13 @@ def _causality(change: changes.Change) -> tuple[str, str]:
 
 
 def _bytes(result: Result) -> tuple[str, str]:
-    pairs = [(seed.logged_val_bpb, seed.val_bpb) for seed in result.seeds]
-    apart = [abs(logged - measured) for logged, measured in pairs if logged is not None]
+    apart = [abs(seed.logged_val_bpb - seed.val_bpb) for seed in result.seeds if seed.logged_val_bpb is not None]
     if not apart:
         return "unknown", "the log claims no score; Caddie measured it on the artifact, counting the text's own bytes"
-    word = "pass" if max(apart) <= rules.DISAGREEMENT_BPB else "fail"
-    return (
-        word,
+    agrees = all(difference <= rules.DISAGREEMENT_BPB for difference in apart)  # a NaN does not
+    return "pass" if agrees else "fail", (
         f"log and measurement differ by {max(apart):.6f} BPB at most over {len(apart)} seeds, "
-        f"allowed {rules.DISAGREEMENT_BPB:g}",
+        f"allowed {rules.DISAGREEMENT_BPB:g}"
     )
 
 
@@ -276,7 +296,10 @@ def _provenance(workspace: Workspace, folder: Path, experiment: Experiment) -> t
     for other in looked_at:
         theirs = other / experiment.script
         if theirs.is_file() and theirs.stat().st_size == len(script) and theirs.read_bytes() == script:
-            twin = experiments.load(other)
+            try:
+                twin = experiments.load(other)
+            except GolfError:  # a neighbour's damage is not this one's
+                continue
             if (twin.env, twin.tier) == (experiment.env, experiment.tier):
                 return "fail", f"the same script and settings as {other.name}"
     if experiment.parent is None:
@@ -299,7 +322,8 @@ def _conflicts(source: str, settings: Mapping[str, str]) -> tuple[str, str]:
 def _in_short(change: changes.Change) -> str:
     settings = [f"{key}: {was} -> {now}" for key, (was, now) in change.settings.items()]
     code = [f"script +{len(change.added)} -{len(change.removed)} lines"] if change.is_code else []
-    return "; ".join(settings[:6] + code) or "nothing differs from the parent"
+    others = [f"{len(change.others)} other files"] if change.others else []
+    return "; ".join(settings[:6] + code + others) or "nothing differs from the parent"
 
 
 def _play(folder: Path) -> str:

@@ -23,6 +23,7 @@ from golf.jobs import process, progress
 from golf.measure import artifact, bpb, logs, references, shards
 from golf.play import experiments, gate, promotion, record, worktree
 from golf.play.budget import cost_usd
+from golf.play.replay import Replay
 from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import TierSettings, Workspace
 
@@ -33,6 +34,8 @@ class Setting:
 
     workspace: Workspace
     folder: Path
+    source: Path
+    """The experiment's folder in the checkout, relative to the workspace."""
     experiment: Experiment
     tier: TierSettings
     run_id: str
@@ -46,7 +49,7 @@ class Setting:
     @property
     def env(self) -> dict[str, str]:
         """The trainer's settings."""
-        return experiments.settings(self.workspace, self.experiment)
+        return experiments.settings(self.workspace, self.experiment, self.tier)
 
     def log(self, seed: int) -> Path:
         """A seed's training log."""
@@ -61,28 +64,34 @@ class Setting:
         return self.folder / "logs" / f"seed{seed}.metrics.jsonl"
 
 
-def play(workspace: Workspace, name: str, run_id: str, status: progress.Status) -> Result:
+def play(workspace: Workspace, name: str, run_id: str, status: progress.Status, replay: Replay | None = None) -> Result:
     """Run the experiment over its seeds and record the outcome; a failed trainer is recorded as a crash.
+
+    With `replay` nothing is taken from the working tree: it may have changed since somebody decided to pay.
 
     Raises:
         GolfError: the run ended without a score; the ledger has it as a crash.
     """
     folder = experiments.find(workspace, name)
-    experiment = experiments.load(folder)
-    tier = workspace.tier(experiment.tier)
+    experiment = replay.claim if replay else experiments.load(folder)
+    tier = replay.tier if replay else workspace.tier(experiment.tier)
+    source = experiments.relative(workspace, replay.experiment if replay else folder.name)
     started = time.monotonic()
     try:
         status.phase("taking a snapshot")
         script = folder / experiment.script
-        commit, left_out = worktree.snapshot(
-            workspace.root,
-            run_id,
-            always={folder / experiments.CONFIG, script, experiments.model_script(script)},
-            without=[f"experiments/*/{name}/**" for name in experiments.EVIDENCE],
-        )
+        if replay:
+            commit, left_out = worktree.keep(workspace.root, run_id, replay.commit), []
+        else:
+            commit, left_out = worktree.snapshot(
+                workspace.root,
+                run_id,
+                always={folder / experiments.CONFIG, script, experiments.model_script(script)},
+                without=[f"experiments/*/{name}/**" for name in experiments.EVIDENCE],
+            )
         frozen = worktree.fingerprint(workspace.root, workspace.config.guard.frozen)
         data = data_fingerprint(workspace)
-        setting = Setting(workspace, folder, experiment, tier, run_id, commit, data, status, started)
+        setting = Setting(workspace, folder, source, experiment, tier, run_id, commit, data, status, started)
         seeds = _all_seeds(setting)
         _check_frozen(setting, frozen)
         status.phase("deciding")
@@ -134,7 +143,7 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
     python = setting.workspace.python
     place = setting.workspace.worktrees / f"{setting.run_id}.seed{seed}"
     with worktree.checkout(setting.workspace.root, setting.commit, place) as root:
-        script = root / setting.folder.relative_to(setting.workspace.root) / experiment.script
+        script = root / setting.source / experiment.script
         code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
         before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
         relative = str(script.relative_to(root))

@@ -11,6 +11,8 @@ from golf.jobs.store import JobStore
 from golf.play.budget import BudgetBook, cost_usd
 from golf.workspace import TierSettings, Workspace
 
+CENT = 0.01
+
 
 def price(name: str, tier: TierSettings) -> Price:
     """What a run on the tier costs: its GPUs by the second, and for its whole time limit at most.
@@ -29,7 +31,7 @@ def price(name: str, tier: TierSettings) -> Price:
 
 
 def settle(workspace: Workspace) -> None:
-    """Settle or release every open reservation whose job has ended; without a price it is all gone."""
+    """Settle or release every open reservation whose job has ended; without the price it was made for, all is gone."""
     book, store = BudgetBook(workspace.database, workspace.config.budget), JobStore(workspace)
     for reservation in book.open_reservations():
         try:
@@ -40,7 +42,7 @@ def settle(workspace: Workspace) -> None:
             continue
         if record.started_at is None:
             book.release(record.id)
-        elif Price.read(store.folder(record.id)) is None:
-            book.settle(record.id, reservation.cost_usd)
         else:
-            book.settle(record.id, read_job(store, record).cost_usd)
+            price = Price.read(store.folder(record.id))
+            as_reserved = price is not None and abs(price.at_most_usd - reservation.cost_usd) < CENT / 100
+            book.settle(record.id, read_job(store, record).cost_usd if as_reserved else reservation.cost_usd)

@@ -13,7 +13,8 @@ from golf.errors import AmbiguousInput, BadConfig, NotFound
 from golf.jobs.local import LocalJobs
 from golf.jobs.store import Record
 from golf.measure import bpb, shards
-from golf.play import experiments, promotion, record
+from golf.play import experiments, promotion, record, worktree
+from golf.play.replay import Replay
 from golf.schema import Job, Plan
 from golf.workspace import TierSettings, Workspace
 
@@ -27,6 +28,7 @@ def start_run(
     again: bool = False,
     foreground: bool = False,
     pay: Callable[[str, Path], None] | None = None,
+    replay: Replay | None = None,
 ) -> Job:
     """Play an experiment on its tier, which is free unless somebody pays; returns the job at once.
 
@@ -36,6 +38,7 @@ def start_run(
         again: Play it although it has a result; the earlier one moves to `earlier/`.
         foreground: The job ends with the calling process.
         pay: Given the run's id and its job's folder, sets its cost aside or refuses; called before anything is started.
+        replay: Play this commit instead of the working tree, on these settings.
 
     Raises:
         NotFound: no such experiment, or its script, shards or tokenizer are missing.
@@ -59,7 +62,8 @@ def start_run(
             there = experiments.read_result(folder)
             if there is not None:
                 experiments.set_aside(folder, there)
-        return _worker(job_folder, {"experiment": folder.name})
+        orders = {} if replay is None else {"replay": replay.model_dump(mode="json")}
+        return _worker(job_folder, {"experiment": folder.name, **orders})
 
     return LocalJobs(workspace).submit(
         "run", folder.name, request, time_limit_s=tier.time_limit_s, foreground=foreground
@@ -148,6 +152,7 @@ def start_evaluation(
 def _playable(workspace: Workspace, name: str, is_paid: bool = False) -> tuple[Path, TierSettings]:
     folder = experiments.find(workspace, name)
     experiment = experiments.load(folder)
+    worktree.toplevel(workspace.root)  # a run that cannot start is no crash
     tier = workspace.tier(experiment.tier)
     if tier.backend != "local" or (tier.hourly_rate_usd > 0 and not is_paid):
         raise BadConfig(

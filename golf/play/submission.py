@@ -1,19 +1,23 @@
 """Submitting an experiment to a tier that costs money: through every gate, with the money set aside first.
 
-The paid run is an experiment of its own, `<name>-<tier>`, whose parent is the one that earned it: the
-local evidence stays where it is, and the pair shows how the tiers relate.
+The paid run is an experiment of its own, `<name>-<tier>`, whose parent is the one that earned it: the local
+evidence stays where it is, and the pair shows how the tiers relate. It plays the commit that was scored and
+reviewed, on the tier as it was when somebody decided to pay; what is edited afterwards changes nothing.
 """
 
+import hashlib
+import re
 from pathlib import Path
 
 from golf.errors import BadConfig, RuleBroken
-from golf.play import experiments, promotion, settlement, start, worktree
+from golf.play import experiments, promotion, settlement, start
 from golf.play.budget import BudgetBook
-from golf.schema import Job, Promotion
+from golf.play.replay import Replay
+from golf.schema import Experiment, Job, Promotion
 from golf.workspace import Workspace
 
-RECORDS = ("experiments", "notes.jsonl", "results.tsv", "program.md")
-"""What may change between the local run and the paid one: records, and no code that either runs."""
+NAME_CHARACTERS = 80
+"""As `experiments.NAME` allows."""
 
 
 def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = False) -> Job:
@@ -26,15 +30,21 @@ def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = Fal
         UnreadableInput: the experiment has no score yet.
     """
     check(workspace, name, tier)
-    paid = _paid(workspace, experiments.find(workspace, name), tier)
-    price = settlement.price(tier, workspace.tier(tier))
+    folder = experiments.find(workspace, name)
+    result = experiments.read_result(folder)
+    assert result is not None  # check has read it
+    claim = experiments.load(folder).model_copy(update={"tier": tier})
+    paid = _paid(workspace, folder, claim)
+    settings = workspace.tier(tier)
+    price = settlement.price(tier, settings)
     book = BudgetBook(workspace.database, workspace.config.budget)
 
     def pay(run_id: str, job_folder: Path) -> None:
         price.write(job_folder)
         book.reserve(run_id, price.at_most_usd, tier)
 
-    return start.start_run(workspace, paid.name, pay=pay, foreground=foreground)
+    replay = Replay(commit=result.commit, experiment=folder.name, claim=claim, tier=settings)
+    return start.start_run(workspace, paid.name, pay=pay, replay=replay, foreground=foreground)
 
 
 def check(workspace: Workspace, name: str, tier: str) -> Promotion:
@@ -55,13 +65,6 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
             f"{found.experiment} has not earned tier {tier!r}. Missing:\n"
             + "\n".join(f"- {gate.name}: {gate.reason}" for gate in missing)
         )
-    result = experiments.read_result(experiments.find(workspace, name))
-    assert result is not None  # check_promotion has read it
-    if changed := worktree.changed_since(workspace.root, result.commit, RECORDS):
-        raise RuleBroken(
-            f"{', '.join(changed[:5])} changed since {found.experiment} was played and reviewed: what would be paid "
-            f"for is not what was measured. Restore them, or play it again: golf run {found.experiment} --again"
-        )
     if settings.backend != "local":
         raise BadConfig(
             f"every gate is passed, and this version has no back-end {settings.backend!r}: nothing was started or spent"
@@ -69,36 +72,19 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
     return found
 
 
-def _paid(workspace: Workspace, folder: Path, tier: str) -> Path:
-    """The paid run's own experiment: claimed once, and to the byte what was reviewed.
+def _paid(workspace: Workspace, folder: Path, claim: Experiment) -> Path:
+    """The folder the paid run leaves its evidence in, claimed once.
 
     Raises:
-        RuleBroken: something else lies under its name.
+        RuleBroken: another claim lies under its name.
     """
-    name, local = f"{folder.name}-{tier}", experiments.load(folder)
+    name = re.sub(r"[^a-z0-9_.-]", "-", f"{folder.name}-{claim.tier}".lower())
+    if len(name) > NAME_CHARACTERS:
+        name = f"{name[: NAME_CHARACTERS - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    wanted = claim.model_copy(update={"parent": folder.name})
     if not experiments.exists(workspace, name):
-        experiments.claim(
-            workspace,
-            name,
-            hypothesis=local.hypothesis,
-            expected_outcome=local.expected_outcome,
-            rollback_criteria=local.rollback_criteria,
-            parent=folder.name,
-            tier=tier,
-            techniques=local.techniques,
-        )
+        experiments.create(workspace, name, wanted, folder / claim.script)
     paid = experiments.find(workspace, name)
-    claim = experiments.load(paid)
-    same = (
-        claim.model_copy(update={"parent": local.parent, "tier": local.tier, "created_at": local.created_at}) == local
-    )
-    script = folder / local.script
-    for path in {script, experiments.model_script(script)}:
-        same = same and (paid / path.name).is_file() and (paid / path.name).read_bytes() == path.read_bytes()
-    strangers = {path.name for path in paid.glob("*.py")} - {path.name for path in folder.glob("*.py")}
-    if not same or strangers or (claim.parent, claim.tier) != (folder.name, tier):
-        raise RuleBroken(
-            f"{paid.name} is there and is not what was reviewed as {folder.name}: its claim or a script differs. "
-            "Move that folder away, then submit again"
-        )
+    if experiments.load(paid).model_copy(update={"created_at": wanted.created_at}) != wanted:
+        raise RuleBroken(f"{paid.name} is there and claims something else. Move that folder away, then submit again")
     return paid

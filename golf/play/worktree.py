@@ -108,18 +108,61 @@ def snapshot(folder: Path, ref: str, always: Iterable[Path] = (), without: Itera
     return commit, left_out
 
 
-def changed_since(folder: Path, commit: str, besides: Iterable[str] = ()) -> list[str]:
-    """Files around `folder` that differ from a snapshot, those below `besides` (relative to it) left out."""
+def changed_since(folder: Path, commit: str) -> list[str]:
+    """Files of the repository around `folder` that differ from a commit, uncommitted ones included."""
     top = toplevel(folder)
     ref = f"compare-{os.getpid()}-{threading.get_ident()}"
-    inner = folder.resolve().relative_to(top.resolve())
-    excluded = [f":(exclude,literal,top){(inner / name).as_posix()}" for name in besides]
-    now, _ = snapshot(folder, ref, without=[f"{name}/**" for name in besides])
+    now, _ = snapshot(folder, ref)
     try:
-        names = git(top, "diff", "--name-only", "--no-renames", "-z", commit, now, "--", ".", *excluded).split("\0")
+        names = git(top, "diff", "--name-only", "--no-renames", "-z", commit, now).split("\0")
     finally:
         git(top, "update-ref", "-d", f"refs/golf/{ref}")
     return [name for name in names if name]
+
+
+def keep(folder: Path, ref: str, commit: str) -> str:
+    """Keep a snapshot under another run's name as well; returns it."""
+    git(toplevel(folder), "update-ref", f"refs/golf/{ref}", commit)
+    return commit
+
+
+def differs(path: Path, commit: str) -> bool:
+    """Whether a file is no longer what a snapshot has under its name; a missing one differs."""
+    top = toplevel(path.parent)
+    try:
+        kept = git(top, "rev-parse", "--verify", "--quiet", f"{commit}:{path.resolve().relative_to(top.resolve())}")
+        return git(top, "hash-object", str(path)) != kept
+    except UnreadableInput:
+        return True
+
+
+def difference(folder: Path, before: str, after: str, besides: Iterable[str] = ()) -> str:
+    """Unified diff between two snapshots of `folder`, globs in `besides` (relative to it) left out."""
+    top = toplevel(folder)
+    inner = folder.resolve().relative_to(top.resolve())
+    excluded = [f":(exclude,glob,top){(inner / name).as_posix()}" for name in besides]
+    return git(
+        top,
+        "diff",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-renames",
+        "--end-of-options",
+        before,
+        after,
+        "--",
+        ".",
+        *excluded,
+    )
+
+
+def files(folder: Path, commit: str) -> list[str]:
+    """Files of a snapshot below `folder`, relative to it."""
+    top = toplevel(folder)
+    inner = folder.resolve().relative_to(top.resolve()).as_posix()
+    listed = git(top, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", commit, "--", f"{inner}/")
+    return [name.removeprefix(f"{inner}/") for name in listed.split("\0") if name]
 
 
 @contextlib.contextmanager

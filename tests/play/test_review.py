@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from scene import scored, verdict
 
-from golf.errors import BadConfig, UnreadableInput
+from golf.errors import BadConfig, RuleBroken, UnreadableInput
 from golf.play import experiments, notes, promotion, review
 from golf.schema import Gate
 from golf.workspace import Workspace
@@ -47,11 +47,74 @@ def test_the_sheet_measures_what_can_be_measured_and_leaves_the_rest_to_the_crit
     assert "no critic has looked" in sheet.standing
 
 
-def test_settings_alone_cannot_leak_or_look_ahead(workspace: Workspace) -> None:
+def test_that_only_settings_differ_is_said_and_is_no_proof(workspace: Workspace) -> None:
+    """The parent may leak as well, and PYTHONPATH is a setting."""
     scored(workspace, "base", 1.3)
     scored(workspace, "next", 1.2, parent="base", env={"LAYERS": "4"})
-    found = points(workspace, "next")
-    assert (found["leakage"], found["causality"]) == ("pass", "pass")
+    found = {point.name: point for point in review.sheet(workspace, "next").points}
+    assert (found["leakage"].verdict, found["causality"].verdict) == ("unknown", "unknown")
+    assert "only settings differ" in found["leakage"].fact
+
+
+def test_what_else_differs_in_the_tree_is_part_of_the_change(workspace: Workspace) -> None:
+    scored(workspace, "base", 1.3)
+    (workspace.root / "model.py").write_text("look_ahead = True\n")
+    folder = scored(workspace, "next", 1.2, parent="base", env={"LAYERS": "4"}, beside={"numpy.py": "evil\n"})
+    sheet = review.sheet(workspace, "next")
+    change = (workspace.root / sheet.diff_path).read_text()
+    assert "+look_ahead = True" in change
+    assert f"also in {folder.name}: numpy.py" in change
+    assert "model.py" in next(point.fact for point in sheet.points if point.name == "causality")
+
+
+def test_a_line_break_that_only_some_see_hides_nothing(workspace: Workspace) -> None:
+    scored(workspace, "base", 1.3, script="x = 1\n")
+    scored(workspace, "next", 1.2, script="x = 1\n# harmless \x0bimport evil\n", parent="base")
+    assert "import evil" in (workspace.root / review.sheet(workspace, "next").diff_path).read_text()
+
+
+@pytest.mark.parametrize("file", ["train_gpt.py", "config.yaml"])
+def test_what_was_edited_after_its_run_cannot_be_reviewed(workspace: Workspace, candidate: Path, file: str) -> None:
+    path = candidate / file
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(RuleBroken, match="edited after its run"):
+        review.sheet(workspace, "next")
+
+
+def test_a_result_edited_by_hand_is_no_evidence(workspace: Workspace, candidate: Path) -> None:
+    verdict(workspace, "next")
+    path = candidate / experiments.RESULT
+    path.write_text(path.read_text().replace("1.248", "1.148"))
+    gates = {gate.name: gate for gate in promotion.check_promotion(workspace, "next").gates}
+    assert "not what a run recorded here" in gates["evidence"].reason
+    assert not promotion.check_promotion(workspace, "next").promoted
+
+
+def test_a_better_experiment_kept_since_takes_the_promotion(workspace: Workspace, candidate: Path) -> None:
+    verdict(workspace, "next")
+    scored(workspace, "better", 1.1, script="x = 5\n", parent="base")
+    gates = {gate.name: gate for gate in promotion.check_promotion(workspace, "next").gates}
+    assert "better was kept with 1.1000" in gates["evidence"].reason
+
+
+@pytest.mark.parametrize("by", ["implementer", "researcher", "Critic"])
+def test_nobody_else_reaches_a_verdict(workspace: Workspace, candidate: Path, by: str) -> None:
+    with pytest.raises(BadConfig, match="a critic's or a human's"):
+        verdict(workspace, "next", by=by)
+
+
+def test_a_review_that_was_only_written_down_is_none(workspace: Workspace, candidate: Path) -> None:
+    """By hand, copied from another experiment, or left by a later verdict that a kill cut short."""
+    verdict(workspace, "next")
+    accepted = (candidate / review.REVIEW).read_text()
+    workspace.notes.unlink()
+    assert "no critic has looked" in gate(workspace, candidate).reason
+    verdict(workspace, "next", "reject")
+    (candidate / review.REVIEW).write_text(accepted)
+    assert gate(workspace, candidate).verdict == "fail"
+    verdict(workspace, "next")
+    (candidate / review.REVIEW).write_text(accepted.replace(candidate.name, "2026-01-01_other"))
+    assert "not the review that was recorded" in gate(workspace, candidate).reason
 
 
 @pytest.mark.parametrize("line", ["tokens = load('fineweb_val_000000.bin')", "train_on(validation)", "VAL = 1"])

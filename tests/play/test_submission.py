@@ -8,7 +8,7 @@ from scene import TINY, course_settings, scored, verdict
 
 from golf.errors import BadConfig, BudgetRefused, RuleBroken
 from golf.jobs.local import LocalJobs
-from golf.play import experiments, ledger, notes, record, review, submission
+from golf.play import experiments, ledger, record, review, submission
 from golf.play.budget import BudgetBook
 from golf.schema import Budget
 from golf.workspace import Workspace
@@ -31,13 +31,17 @@ hourly_rate_usd = 20
 """
 
 
+def tiered(workspace: Workspace, command: str, extra: str = "") -> Workspace:
+    settings = course_settings(workspace) + TIERS.replace("{command}", command) + extra
+    (workspace.root / "golf.toml").write_text(settings)
+    return Workspace(workspace.root)
+
+
 def earned(
     workspace: Workspace, command: str = '["sh", "-c", "exit 3"]', script: str = "x = 2\n", extra: str = ""
 ) -> Workspace:
     """A reviewed experiment 4 % better than its parent, and a rented machine that is this one."""
-    settings = course_settings(workspace) + TIERS.replace("{command}", command) + extra
-    (workspace.root / "golf.toml").write_text(settings)
-    workspace = Workspace(workspace.root)
+    workspace = tiered(workspace, command, extra)
     scored(workspace, "base", 1.3)
     scored(workspace, "next", 1.248, script=script, parent="base")
     verdict(workspace, "next")
@@ -82,7 +86,8 @@ def test_what_is_missing_is_named_gate_by_gate(course_workspace: Workspace) -> N
 
 
 def test_the_first_run_of_a_tier_has_nothing_to_show_for_itself(course_workspace: Workspace) -> None:
-    workspace = earned(course_workspace)
+    workspace = tiered(course_workspace, '["true"]')
+    scored(workspace, "base", 1.3)
     verdict(workspace, "base")
     with pytest.raises(RuleBroken, match="nothing to improve on"):
         submission.submit(workspace, "base", "rented")
@@ -94,16 +99,6 @@ def test_an_edit_after_the_verdict_takes_the_way_to_money_back(course_workspace:
     script.write_text(script.read_text() + "\n")
     with pytest.raises(RuleBroken, match="about an earlier state"):
         submission.submit(workspace, "next", "rented")
-
-
-def test_code_beside_the_experiment_that_changed_since_the_run_does_so_too(course_workspace: Workspace) -> None:
-    workspace = earned(course_workspace)
-    (workspace.root / "model.py").write_text("x = 1\n")
-    with pytest.raises(RuleBroken, match=r"model\.py changed since"):
-        submission.submit(workspace, "next", "rented")
-    (workspace.root / "model.py").unlink()
-    notes.add(workspace, by="critic", kind="finding", text="records may change")
-    assert submission.check(workspace, "next", "rented").promoted
 
 
 def test_a_budget_too_small_for_the_worst_case_is_a_gate(course_workspace: Workspace) -> None:
@@ -168,34 +163,44 @@ def test_two_at_once_start_one_run_and_reserve_once(course_workspace: Workspace)
 
 @pytest.mark.parametrize(
     "forged",
-    [
-        {"script": "x = 'evil'\n"},
-        {"env": {"EVIL": "1"}},
-        {"tier": "priced"},
-        {"parent": None},
-        {"command": ["sh", "-c", "evil"]},
-        {"seeds": [7]},
-    ],
+    [{"env": {"EVIL": "1"}}, {"tier": "priced"}, {"parent": None}, {"command": ["sh", "-c", "evil"]}, {"seeds": [7]}],
     ids=lambda forged: next(iter(forged)),
 )
-def test_what_lies_under_the_paid_run_s_name_is_played_only_if_it_is_what_was_reviewed(
-    course_workspace: Workspace, forged: dict
-) -> None:
+def test_another_claim_under_the_paid_run_s_name_is_not_played(course_workspace: Workspace, forged: dict) -> None:
     workspace = earned(course_workspace)
     local = experiments.find(workspace, "next")
-    script = workspace.state / "train_gpt.py"
-    script.write_text(forged.get("script", "x = 2\n"))
-    claim = experiments.load(local).model_copy(
-        update={
-            "parent": local.name,
-            "tier": "rented",
-            **{key: value for key, value in forged.items() if key != "script"},
-        }
-    )
-    experiments.create(workspace, f"{local.name}-rented", claim, script)
-    with pytest.raises(RuleBroken, match="not what was reviewed"):
+    claim = experiments.load(local).model_copy(update={"parent": local.name, "tier": "rented", **forged})
+    experiments.create(workspace, f"{local.name}-rented", claim, local / "train_gpt.py")
+    with pytest.raises(RuleBroken, match="claims something else"):
         submission.submit(workspace, "next", "rented")
     assert money(workspace).reserved_usd == 0
+
+
+def test_what_is_paid_for_is_what_was_reviewed_whatever_is_edited_afterwards(course_workspace: Workspace) -> None:
+    """Edits of everything the run could read, between the decision and the start of the trainer."""
+    workspace = earned(course_workspace, command='["{python}", "{script}"]', script="print('as reviewed')\n")
+    local = experiments.find(workspace, "next")
+    paid = experiments.create(
+        workspace,
+        f"{local.name}-rented",
+        experiments.load(local).model_copy(update={"parent": local.name, "tier": "rented"}),
+        local / "train_gpt.py",
+    )
+    (workspace.root / "sitecustomize.py").write_text("print('EVIL module')\n")
+    (paid / "train_gpt.py").write_text("print('EVIL script')\n")
+    job = submission.submit(workspace, "next", "rented")
+    (workspace.root / "golf.toml").write_text((workspace.root / "golf.toml").read_text().replace("{script}", "-V"))
+    LocalJobs(workspace).wait(job.id, 60)
+    assert (paid / "logs" / "train_seed1337.log").read_text() == "as reviewed\n"
+
+
+@pytest.mark.parametrize("tier", ["8xH100", "a" * 70])
+def test_any_tier_s_name_can_be_paid_for(course_workspace: Workspace, tier: str) -> None:
+    workspace = earned(course_workspace)
+    settings = workspace.root / "golf.toml"
+    settings.write_text(settings.read_text().replace("[tiers.rented]", f"[tiers.{tier}]"))
+    job = submission.submit(Workspace(workspace.root), "next", tier)
+    LocalJobs(workspace).cancel(job.id)
 
 
 def test_a_human_s_override_lets_it_through_and_is_on_record(course_workspace: Workspace) -> None:

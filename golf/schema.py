@@ -271,7 +271,7 @@ class Result(Noun):
 
     experiment: str
     run_id: str
-    commit: str = Field(pattern=r"^(-|[0-9a-f]{7,64})$")  # git is given it
+    commit: str = Field(pattern=r"^(-|[0-9a-f]{1,64})$")  # git is given it
     """Snapshot commit the run was played from; `git show <commit>` gives the exact tree."""
     tier: Tier
     status: Literal["keep", "discard", "crash"]

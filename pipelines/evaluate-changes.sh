@@ -3,6 +3,7 @@
 # Usage: pipelines/evaluate-changes.sh [--no-model] [--out DIR] [golf ci's own options: --since, --baseline, --tier …]
 # Writes DIR/eval_report.md and DIR/evaluation.json (default: outputs/). Exit 1: a regression; 2: not all was measured.
 set -euo pipefail
+timeout=$(command -v timeout || true) # without it Codex waits for a lost network as long as it likes
 
 usage() {
   sed -n '2,4s/^# //p' "$0" >&2
@@ -30,7 +31,7 @@ cat "$out/eval_report.md"
 
 if [[ $model == yes ]]; then
   golf schema experiment-summary >"$out/evaluation.schema.json"
-  codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
+  ${timeout:+"$timeout" "${GOLF_CODEX_S:-1800}"} codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
     --output-schema "$out/evaluation.schema.json" -o "$out/evaluation.answer.json" \
     "Explain the evaluation of changed experiments in '$out/evaluation.json' to its author.
 Copy its numbers, never change them; a smoke run has no gain or noise to speak of, so leave those null.

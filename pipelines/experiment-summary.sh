@@ -3,6 +3,7 @@
 # Usage: pipelines/experiment-summary.sh [--no-model] [--out DIR] [--tier TIER]
 # Writes DIR/experiment-summary.facts.json and DIR/experiment-summary.json (default: outputs/).
 set -euo pipefail
+timeout=$(command -v timeout || true) # without it Codex waits for a lost network as long as it likes
 
 usage() {
   sed -n '2,4s/^# //p' "$0" >&2
@@ -27,7 +28,7 @@ if [[ $model == no ]]; then
   cp "$out/experiment-summary.facts.json" "$out/experiment-summary.json"
 else
   golf schema experiment-summary >"$out/experiment-summary.schema.json"
-  codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
+  ${timeout:+"$timeout" "${GOLF_CODEX_S:-1800}"} codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
     --output-schema "$out/experiment-summary.schema.json" -o "$out/experiment-summary.answer.json" \
     "Summarise the finished runs of this workspace.
 '$out/experiment-summary.facts.json' holds them ranked, with measured numbers and flags; copy its numbers and its order.

@@ -3,6 +3,7 @@
 # Usage: pipelines/post-training-analysis.sh [--no-model] [--out DIR] [--last N]
 # Writes DIR/analysis.facts.json and DIR/analysis.json (default: outputs/, the last 10 runs).
 set -euo pipefail
+timeout=$(command -v timeout || true) # without it Codex waits for a lost network as long as it likes
 
 usage() {
   sed -n '2,4s/^# //p' "$0" >&2
@@ -27,7 +28,7 @@ if [[ $model == no ]]; then
   cp "$out/analysis.facts.json" "$out/analysis.json"
 else
   golf schema experiment-summary >"$out/analysis.schema.json"
-  codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
+  ${timeout:+"$timeout" "${GOLF_CODEX_S:-1800}"} codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
     --output-schema "$out/analysis.schema.json" -o "$out/analysis.answer.json" \
     "Analyse the last $last training runs of this workspace.
 '$out/analysis.facts.json' holds them with measured numbers; copy those, never change them. A gain below noise_bpb is noise.

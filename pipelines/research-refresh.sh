@@ -3,6 +3,7 @@
 # Usage: pipelines/research-refresh.sh [--out DIR] FOLDER
 # Writes DIR/research-grade.json, grades with totals and tiers added up by Caddie, not by the model (default: outputs/).
 set -euo pipefail
+timeout=$(command -v timeout || true) # without it Codex waits for a lost network as long as it likes
 
 usage() {
   sed -n '2,4s/^# //p' "$0" >&2
@@ -28,7 +29,7 @@ mkdir -p "$out"
 
 golf summary --json >"$out/research.history.json"
 golf schema research-grade >"$out/research-grade.schema.json"
-codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
+${timeout:+"$timeout" "${GOLF_CODEX_S:-1800}"} codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
   --output-schema "$out/research-grade.schema.json" -o "$out/research-grade.answer.json" \
   "Grade every item below the folder '$folder', one entry for each file, for the challenge this workspace plays.
 '$out/research.history.json' holds what was tried here: what was kept is proven, what was discarded or crashed failed,

@@ -3,6 +3,7 @@
 # Usage: pipelines/triage.sh [--no-model] [--out DIR] FOLDER
 # Writes DIR/triage.facts.json and DIR/triage.json (default: outputs/). Exit 1 when a submission breaks a limit.
 set -euo pipefail
+timeout=$(command -v timeout || true) # without it Codex waits for a lost network as long as it likes
 
 usage() {
   sed -n '2,4s/^# //p' "$0" >&2
@@ -30,7 +31,7 @@ if [[ $model == no ]]; then
   cp "$out/triage.facts.json" "$out/triage.json"
 else
   golf schema triage >"$out/triage.schema.json"
-  codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
+  ${timeout:+"$timeout" "${GOLF_CODEX_S:-1800}"} codex exec --sandbox read-only --ephemeral --skip-git-repo-check \
     --output-schema "$out/triage.schema.json" -o "$out/triage.answer.json" \
     "Triage the submissions below the folder '$folder' for the people who decide.
 '$out/triage.facts.json' holds what was measured; copy its numbers, never change them, and keep every submission in it.

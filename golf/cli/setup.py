@@ -2,9 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from golf.cli import verb
+from golf.errors import GolfError, NotFound
+from golf.workspace import CONFIG_NAME
 
 
 def register(verbs: verb.Verbs) -> None:
@@ -46,7 +49,6 @@ def register(verbs: verb.Verbs) -> None:
 
 def init(arguments: argparse.Namespace) -> int:
     """Idempotent: what exists is left alone, or added to and shown. Exit 1 when a hook to be trusted is not ours."""
-    from golf.codex import setup as codex
     from golf.play import init as initialise
     from golf.report import setup as report
 
@@ -58,21 +60,46 @@ def init(arguments: argparse.Namespace) -> int:
         report.show(done, file=sys.stderr if arguments.json else None)
         return _trust(folder, arguments)
     report.show(done, json=arguments.json)
-    print("next: golf doctor, then golf data pydocs (or: golf data fineweb)", file=sys.stderr)
-    print("for Codex: golf init --trust, then golf doctor --codex", file=sys.stderr)
-    print(f"for `codex -p ml-download`, which may download: {codex.copy_line(folder)}", file=sys.stderr)
+    for line in _next(folder):
+        print(line, file=sys.stderr)
     return 0
 
 
+def _next(folder: Path) -> Iterator[str]:
+    """What is still to be done."""
+    from golf.codex import setup as codex
+    from golf.codex import trust
+    from golf.play import doctor
+    from golf.workspace import Workspace
+
+    has_data = (folder / CONFIG_NAME).is_file() and doctor.course(Workspace(folder)).verdict == "ok"
+    yield "next: golf doctor" if has_data else "next: golf doctor, then golf data pydocs (or: golf data fineweb)"
+    told = trust.was_told(folder)
+    yield f"for Codex: {'' if told else 'golf init --trust, then '}golf doctor --codex"
+    if not codex.layer().exists():
+        yield f"for `codex -p ml-download`, which may download: {codex.copy_line(folder)}"
+
+
 def _undo(folder: Path, arguments: argparse.Namespace) -> int:
-    """Codex is told first, because what it was told is remembered in the folder."""
+    """Codex is told first, because what it was told is remembered in the folder; failing that, the files go still."""
     from golf.codex import trust
     from golf.play import init as initialise
     from golf.report import setup as report
 
-    for line in trust.withdraw(folder, dry_run=arguments.dry_run):
+    failed, withdrawn = None, []
+    try:
+        withdrawn = trust.withdraw(folder, dry_run=arguments.dry_run)
+    except GolfError as error:
+        failed = error
+    for line in withdrawn:
         print(f"no longer trusted: {line}", file=sys.stderr)
-    report.show(initialise.undo(folder, dry_run=arguments.dry_run), json=arguments.json)
+    try:
+        report.show(initialise.undo(folder, dry_run=arguments.dry_run), json=arguments.json)
+    except NotFound:  # an earlier undo took the files, and only Codex was left to be told
+        if not withdrawn and failed is None:
+            raise
+    if failed:
+        raise failed
     return 0
 
 
@@ -82,20 +109,21 @@ def _trust(folder: Path, arguments: argparse.Namespace) -> int:
     from golf.report import render
 
     plan = trust.plan(folder)
-    print(
-        f"to be written into {plan.config}, for Codex to read {folder / '.codex'} and run its hooks:", file=sys.stderr
-    )
-    render.show(plan, file=sys.stderr)
-    if not arguments.dry_run:
-        done = trust.carry_out(plan)
-        if arguments.json:
-            render.show(done, json=True)
-        elif done.settings:
-            print(f"trusted: {len(done.settings)} settings written to {done.config}")
-        else:
-            print("trusted already: nothing written")
-    elif arguments.json:
-        render.show(plan, json=True)
+    if plan.settings:
+        print(
+            f"to be written into {plan.config}, for Codex to read {plan.project}/.codex and run its hooks:",
+            file=sys.stderr,
+        )
+        render.show(plan, file=sys.stderr)
+        if plan.others:
+            print(f"{plan.others} hooks here are not Caddie's and stay off until /hooks in Codex", file=sys.stderr)
+    done = plan if arguments.dry_run else trust.carry_out(plan)
+    if arguments.json:
+        render.show(done, json=True)
+    elif not plan.settings:
+        print(f"trusted already: nothing to write in {plan.config}")
+    elif not arguments.dry_run:
+        print(f"trusted: {len(done.settings)} settings written to {done.config}")
     return 0
 
 

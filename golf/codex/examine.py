@@ -6,8 +6,12 @@ app-server: it reads its settings, starts our MCP server as a session would, and
 No model is asked, no other MCP server or plugin is started, and nothing is changed.
 """
 
+import contextlib
+import os
+import pwd
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -17,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from golf import bundle
-from golf.codex import app_server, trust
+from golf.codex import app_server, setup, trust
 from golf.codex.app_server import AppServer, CodexFailed
 from golf.errors import GolfError
 from golf.play.doctor import Check, Diagnosis
@@ -63,7 +67,7 @@ def _inside(server: AppServer, root: Path) -> list[Check]:
     if broken := [text for text in warnings if text.startswith("Invalid configuration")]:
         return [_bad("settings", _first(broken), "mend the file it names; Codex starts no session here")]
     config = server.call("config/read", {"cwd": str(root)})["config"]
-    checks = [_settings(warnings)]
+    checks, is_trusted = [*_workspace(root), _settings(warnings)], False
     if not (root / ".codex").is_dir():
         checks.append(_bad("project", f"no .codex in {root}: Codex has no hooks, roles or rules here", "golf init"))
     elif not trust.project_is_trusted(server, root):
@@ -72,9 +76,13 @@ def _inside(server: AppServer, root: Path) -> list[Check]:
         )
     else:
         checks.append(_ok("project", f"{root}, trusted"))
+        is_trusted = True
         checks += [_hooks(server, root, entry, config), _roles(root, warnings), _rules(root, warnings)]
-    thread, checked = _server(server, root, config)
-    return [*checks, checked, _sandbox(server, root, thread), _plugin(server, root), *_hook_errors(root)]
+        checks += [_shell(server, root, config), *_approval(config)]
+    # An untrusted folder gets no thread: for one that may write, Codex trusts it unasked and starts its programs
+    servers = [_server(server, root, config)] if is_trusted else []
+    mode = config.get("sandbox_mode") if is_trusted else None
+    return [*checks, *servers, _sandbox(server, root, mode), _plugin(server, root), *_hook_errors(root)]
 
 
 # --- Codex and our programs --------------------------------------------------------------------
@@ -102,6 +110,30 @@ def _programs(root: Path) -> list[Check]:
         else:
             checks.append(_runs(place, root) if name == trust.PROGRAM else _ok(name, place))
     return checks
+
+
+def _shell(server: AppServer, root: Path, config: dict[str, Any]) -> Check:
+    """Whether the model's shell finds `golf`: as a login shell it reads a profile, and that may set PATH anew."""
+    is_login = config.get("allow_login_shell") is not False
+    theirs = pwd.getpwuid(os.getuid()).pw_shell
+    shell = theirs if Path(theirs).name in ("bash", "zsh", "sh") else "bash"  # those that Codex drives
+    command = [shell, "-lc" if is_login else "-c", "command -v golf"]
+    ask = {"command": command, "cwd": str(root), "sandboxPolicy": {"type": "dangerFullAccess"}}
+    fix = (
+        "allow_login_shell = false in .codex/config.toml"
+        if is_login
+        else "export PATH=… in the shell that starts codex"
+    )
+    try:
+        done = server.call("command/exec", ask)
+    except CodexFailed as error:
+        return _bad("shell", _first([str(error)]), fix)
+    place, here = "".join(done["stdout"].strip().splitlines()[-1:]), shutil.which("golf")
+    if done["exitCode"] != 0 or not place:
+        return _bad("shell", f"`golf` is not found in the shell that Codex gives a model, {' '.join(command[:2])}", fix)
+    if here and Path(place).exists() and not Path(place).samefile(here):
+        return _bad("shell", f"the shell that Codex gives a model finds {place}, and not {here}", fix)
+    return _ok("shell", f"{' '.join(command[:2])} finds {place}")
 
 
 def _runs(hook: str, root: Path) -> Check:
@@ -155,7 +187,9 @@ def _hooks(server: AppServer, root: Path, entry: dict[str, Any], config: dict[st
         name = hook["eventName"]
         if wrong := trust.difference(hook):
             return _bad(
-                "hooks", f"{name}: {hook['command']!r}: {wrong}", "look at it, then golf init or /hooks in codex"
+                "hooks",
+                f"{name}: {hook['command']!r}: {wrong}",
+                "remove the golf-hook entries from .codex/hooks.json (or the file), then golf init; or /hooks in codex",
             )
         if not hook["enabled"]:
             return _bad(
@@ -181,7 +215,20 @@ def _roles(root: Path, warnings: list[str]) -> Check:
     lacking = [name for name in wanted if not (root / ".codex" / "agents" / f"{name}.toml").is_file()]
     if lacking:
         return _bad("roles", f"no {', '.join(lacking)} in .codex/agents", "golf init")
-    return _ok("roles", "; ".join(_role(root / ".codex" / "agents" / f"{name}.toml") for name in wanted))
+    found = "; ".join(_role(root / ".codex" / "agents" / f"{name}.toml") for name in wanted)
+    if changed := _changed(root, [f"agents/{name}.toml" for name in wanted]):
+        fix = f"if that was not meant: rm {' '.join(f'.codex/{name}' for name in changed)} && golf init"
+        return _less("roles", f"{', '.join(changed)} differ from what golf init writes; {found}", fix)
+    return _ok("roles", found)
+
+
+def _changed(root: Path, names: list[str]) -> list[str]:
+    """Which of these files below `.codex` are not as `golf init` would write them today."""
+    try:
+        ours = {wanted.name: wanted.text for wanted in setup.wanted(root, "none")}
+    except GolfError:  # golf.toml, which a check of its own speaks of
+        return []
+    return [name for name in names if (root / ".codex" / name).read_bytes() != ours[f".codex/{name}"].encode()]
 
 
 def _role(path: Path) -> str:
@@ -203,49 +250,81 @@ def _rules(root: Path, warnings: list[str]) -> Check:
     files = sorted(path.name for path in (root / ".codex" / "rules").glob("*.rules"))
     if "golf.rules" not in files:
         return _bad("rules", "no golf.rules in .codex/rules", "golf init")
+    if _changed(root, ["rules/golf.rules"]):
+        found = "golf.rules differs from the one golf init writes; rules of your own belong in another file"
+        return _less("rules", found, "rm .codex/rules/golf.rules && golf init")
     return _ok("rules", ", ".join(files))
 
 
 # --- what a session would have -----------------------------------------------------------------
 
 
-def _server(server: AppServer, root: Path, config: dict[str, Any]) -> tuple[dict[str, Any], Check]:
+def _workspace(root: Path) -> Iterable[Check]:
+    """What every tool reads first."""
+    workspace = Workspace(root)
+    try:
+        workspace.challenge  # noqa: B018 # reads golf.toml, which may be malformed
+    except GolfError as error:
+        yield _bad("workspace", _first([str(error)]), "mend golf.toml")
+    database = root / ".golf" / "golf.db"
+    if database.exists():
+        try:
+            with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
+                opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            yield _bad("workspace", f"{database}: {error}", "move it away; it holds the jobs and what was spent")
+
+
+def _approval(config: dict[str, Any]) -> Iterable[Check]:
+    """Settings under which a tool that spends money runs without a question, or a tool is not there."""
+    if config.get("approval_policy") not in ("on-request", "untrusted"):
+        found = f"approval_policy is {config.get('approval_policy')!r}: nobody is asked"
+        yield _less("approval", found, 'approval_policy = "on-request" in .codex/config.toml')
+    declared = (config.get("mcp_servers") or {}).get(SERVER) or {}
+    if unasked := trust.unasked(declared):
+        found = f"runs without a question, whatever it costs: {', '.join(sorted(unasked))}"
+        yield _bad("approval", found, f'remove approval_mode = "approve" of [mcp_servers.{SERVER}] from config.toml')
+    if declared.get("disabled_tools") or declared.get("enabled_tools"):
+        found = "some tools are switched off by enabled_tools or disabled_tools"
+        yield _less("approval", found, f"remove the line from [mcp_servers.{SERVER}] in config.toml")
+
+
+def _server(server: AppServer, root: Path, config: dict[str, Any]) -> Check:
     """Start our MCP server as a session does, and ask it for the history here."""
     declared = (config.get("mcp_servers") or {}).get(SERVER)
     quiet = {
         "mcp_servers": {name: {"enabled": False} for name in config.get("mcp_servers") or {} if name != SERVER},
         "plugins": {name: {"enabled": False} for name in config.get("plugins") or {} if name != PLUGIN},
     }
-    start = {"cwd": str(root), "ephemeral": True, "config": quiet}
+    start = {"cwd": str(root), "ephemeral": True, "sandbox": "read-only", "config": quiet}
+    why_not = WHY_NOT if shutil.which("golf") else f"export PATH={Path(sys.executable).parent}:$PATH"
     try:
         thread = server.call("thread/start", start, timeout_s=START_S)
     except CodexFailed as error:
-        return {}, _bad("server", _first([str(error)]), WHY_NOT)
+        return _bad("server", _first([str(error)]), why_not)
     ask = {"threadId": thread["thread"]["id"], "serverName": SERVER, "detail": "toolsAndAuthOnly"}
     seen, error = _started(server, ask)
     if seen is None:
-        return thread, _bad("server", f"Codex knows no MCP server {SERVER!r} here", "golf init, then golf init --trust")
+        return _bad("server", f"Codex knows no MCP server {SERVER!r} here", "golf init, then golf init --trust")
     if seen["runtimeStatus"] != "connected":
         found = f"{seen['runtimeStatus']}: {error}; a session would silently lack the tools"
-        return thread, _bad("server", found, WHY_NOT)
+        return _bad("server", found, why_not)
     about = seen.get("serverInfo") or {}
     whence = f"from plugin {seen['pluginId']}" if seen.get("pluginId") else "from .codex/config.toml"
     found = f"connected, {len(seen['tools'])} tools, version {about.get('version')}, {whence}"
     if about.get("version") != version("caddie"):
-        return thread, _bad("server", f"{found}; this is {version('caddie')}", "put this golf first on PATH")
+        return _bad("server", f"{found}; this is {version('caddie')}", "put this golf first on PATH")
     asked = {"server": SERVER, "tool": "list_experiments", "arguments": {"limit": 0}, "threadId": ask["threadId"]}
     answer = server.call("mcpServer/tool/call", asked)
     ledger = (answer.get("structuredContent") or {}).get("path")
     if ledger != str(root / "results.tsv"):
         said = ledger or " ".join(str(part.get("text")) for part in answer.get("content", []))
-        return thread, _bad(
-            "server", f"{found}; it looks at {_first([said])}", "unset GOLF_WORKSPACE, or start codex here"
-        )
+        return _bad("server", f"{found}; it looks at {_first([said])}", "unset GOLF_WORKSPACE, or start codex here")
     if declared and not declared.get("required"):
-        return thread, _less(
+        return _less(
             "server", f"{found}; not required, so a session may start without it", "golf init, or required = true"
         )
-    return thread, _ok("server", found)
+    return _ok("server", found)
 
 
 def _started(server: AppServer, ask: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
@@ -268,25 +347,25 @@ def _started(server: AppServer, ask: dict[str, Any]) -> tuple[dict[str, Any] | N
     return listed(), _first([end["error"] or "no reason given"])
 
 
-def _sandbox(server: AppServer, root: Path, thread: dict[str, Any]) -> Check:
-    """Whether commands run in the sandbox, and whether it confines them."""
+def _sandbox(server: AppServer, root: Path, mode: str | None) -> Check:
+    """Whether commands run in the sandbox, and whether it confines them; `mode` is what sessions here start with."""
     tests = (
         ("readOnly", "! -w .", "does not keep from writing"),
         ("workspaceWrite", "-w .", "keeps from writing here"),
     )
-    for mode, test, wrong in tests:
-        command = ["/bin/sh", "-c", f"test {test} || {{ echo {mode} {wrong}; exit 3; }}"]
+    for policy, test, wrong in tests:
+        command = ["/bin/sh", "-c", f"test {test} || {{ echo {policy} {wrong}; exit 3; }}"]
+        ask = {"command": command, "cwd": str(root), "sandboxPolicy": {"type": policy}}
         try:
-            done = server.call("command/exec", {"command": command, "cwd": str(root), "sandboxPolicy": {"type": mode}})
+            done = server.call("command/exec", ask)
         except CodexFailed as error:
             return _bad("sandbox", _first([str(error)]), USER_NAMESPACES)
         if done["exitCode"] != 0:
             said = f"{done['stderr']} {done['stdout']}".strip() or f"exit code {done['exitCode']}"
             return _bad("sandbox", f"cannot work here: {_first([said])}", USER_NAMESPACES)
-    session = (thread.get("sandbox") or {}).get("type")
-    if session == "dangerFullAccess":
+    if mode == "danger-full-access":
         return _less("sandbox", "works, and is switched off by sandbox_mode", 'sandbox_mode = "workspace-write"')
-    return _ok("sandbox", f"works; sessions start with {session}" if session else "works")
+    return _ok("sandbox", f"works; sessions start with {mode}" if mode else "works")
 
 
 def _plugin(server: AppServer, root: Path) -> Check:

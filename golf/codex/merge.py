@@ -81,7 +81,7 @@ def section(text: str, ours: str) -> str:
     Raises:
         BadConfig: a mark is missing, doubled or out of order.
     """
-    line_break = "\r\n" if "\r\n" in text else "\n"
+    line_break = "\r\n" if "\r\n" in text or text.endswith("\r") else "\n"  # a \n behind it would make it one
     block = f"{BEGIN}\n\n{ours.strip()}\n\n{END}".replace("\n", line_break)
     place = _section(text)
     if place is not None:

@@ -3,6 +3,7 @@
 Says what should lie where; `golf.play.footprint` looks at what is there, writes and takes back.
 """
 
+import os
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -67,6 +68,11 @@ def wanted(root: Path, agents: str) -> Iterator[Wanted]:
 def is_ours(name: str) -> bool:
     """Whether a file of this name may have been written by us."""
     return name == "AGENTS.md" or name.startswith(".codex/")
+
+
+def layer() -> Path:
+    """Where Codex looks for the download layer."""
+    return Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex") / LAYER
 
 
 def copy_line(root: Path) -> str:

@@ -10,13 +10,16 @@ set is remembered in `.golf/trust.json`, so that `withdraw` removes it again.
 
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from golf import bundle, durable
 from golf.codex import app_server
 from golf.codex.app_server import AppServer, CodexFailed
-from golf.errors import NotFound, RuleBroken, UnreadableInput
+from golf.errors import BadConfig, NotFound, RuleBroken, UnreadableInput
 from golf.schema import Noun
 from golf.workspace import Workspace
 
@@ -33,6 +36,17 @@ class Setting(Noun):
     table: str
     key: str
     value: str
+
+
+class Set(Setting):
+    """One that was written."""
+
+    key: Literal["trust_level", "trusted_hash"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    before: str | None
+    """What was there."""
+
+
+MEMORY: TypeAdapter[dict[str, list[Set]]] = TypeAdapter(dict[str, list[Set]])
 
 
 class HookTrust(Noun):
@@ -60,7 +74,10 @@ class Trust(Noun):
     """What is written into `config`; empty when all is trusted already."""
     others: int = 0
     """Hooks of this project that are not ours, and are left as they are."""
-    done: bool = False
+    turns_on: list[str] = []
+    """What else Codex does here once it trusts the project, because the folder's own settings say so."""
+    done: bool | None = None
+    """None of a plan."""
 
 
 def plan(root: Path, *, codex: str | None = None) -> Trust:
@@ -71,15 +88,17 @@ def plan(root: Path, *, codex: str | None = None) -> Trust:
         MissingPackage, CodexFailed: Codex is not there, or could not be asked.
     """
     root = root.resolve()
+    if not str(root).isprintable():
+        raise BadConfig(f"{str(root)!r} has a character that cannot be shown: rename the folder before trusting it")
     if not (root / ".codex" / "hooks.json").is_file():
         raise NotFound(f"{root / '.codex' / 'hooks.json'} is missing: nothing to trust here. Write it: golf init")
     with _asked(root, codex) as server:
         config = str(server.home / "config.toml")
         is_trusted = project_is_trusted(server, root)
-        listed = _listed(server, root) if is_trusted else []
+        listed, own = (_listed(server, root), _own(server, root)) if is_trusted else ([], {})
     if not is_trusted:  # its hooks are only listed once it is, so it is for the length of this look
         with _asked(root, codex, "-c", f'projects={{{_quoted(str(root))}={{trust_level="trusted"}}}}') as server:
-            listed = _listed(server, root)
+            listed, own = _listed(server, root), _own(server, root)
     ours = [_judged(hook) for hook in listed if is_ours(hook)]
     if not ours:
         raise NotFound(f"Codex finds no {PROGRAM} in {root / '.codex' / 'hooks.json'}. Write it again: golf init")
@@ -97,6 +116,7 @@ def plan(root: Path, *, codex: str | None = None) -> Trust:
             *[hook.setting for hook in ours if hook.action == "trust"],
         ],
         others=len(listed) - len(ours),
+        turns_on=list(_turned_on(own)),
     )
 
 
@@ -112,8 +132,9 @@ def carry_out(shown: Trust, *, codex: str | None = None) -> Trust:
     refused = [hook for hook in shown.hooks if hook.action == "refuse"]
     if refused:
         raise RuleBroken(
-            f"not trusted: {refused[0].event} hook {refused[0].command!r}: {refused[0].reason}. Write ours again with "
-            "golf init, or look at it yourself and trust it with /hooks in Codex"
+            f"not trusted: {refused[0].event} hook {refused[0].command!r}: {refused[0].reason}. Remove "
+            f"the golf-hook entries from {root / '.codex' / 'hooks.json'} (or the file), then golf init; or look at it "
+            "yourself and trust it with /hooks in Codex"
         )
     if plan(root, codex=codex) != shown:
         raise UnreadableInput("hooks or settings changed since the plan was shown; nothing was written. Look again")
@@ -140,6 +161,7 @@ def withdraw(root: Path, *, codex: str | None = None, dry_run: bool = False) -> 
     A project that was trusted before stays trusted.
 
     Raises:
+        BadConfig: what was set is not remembered in a form that can be read.
         MissingPackage, CodexFailed: Codex could not be asked; the message names the file and the lines to remove.
     """
     root = root.resolve()
@@ -150,11 +172,16 @@ def withdraw(root: Path, *, codex: str | None = None, dry_run: bool = False) -> 
         try:
             gone += _withdrawn(root, Path(config), ours, codex, dry_run)
         except UnreadableInput as error:
-            tables = ", ".join(f"[{one['table']}]" for one in ours)
+            tables = ", ".join(f"[{one.table}]" for one in ours)
             raise CodexFailed(f"{error}. To do it by hand, remove from {config}: {tables}") from error
     if not dry_run:
         _memory(root).unlink(missing_ok=True)
     return gone
+
+
+def was_told(root: Path) -> bool:
+    """Whether `carry_out` was here, as far as the folder remembers; Codex is not asked."""
+    return _memory(root).is_file()
 
 
 # --- as Codex sees it --------------------------------------------------------------------------
@@ -227,14 +254,49 @@ def _listed(server: AppServer, root: Path) -> list[dict[str, Any]]:
     """The project's hooks.
 
     Raises:
+        BadConfig: hooks are switched off altogether.
         CodexFailed: Codex could not read them; the message is its own.
     """
+    config = server.call("config/read", {"cwd": str(root)})["config"]
+    if (config.get("features") or {}).get("hooks") is False:
+        raise BadConfig(
+            "all hooks are switched off by `hooks = false` under [features], in "
+            f"{server.home / 'config.toml'} or {root / '.codex' / 'config.toml'}: remove that line first"
+        )
     entry = server.call("hooks/list", {"cwds": [str(root)]})["data"][0]
     hooks = [hook for hook in entry["hooks"] if hook["source"] == "project"]
     troubles = [*entry["warnings"], *[error["message"] for error in entry["errors"]]]
     if troubles and not hooks:
         raise CodexFailed(f"Codex reads no hooks here: {' '.join(' '.join(troubles).split())}")
     return hooks
+
+
+def unasked(server: dict[str, Any]) -> list[str]:
+    """The tools of a `[mcp_servers.…]` table that run without a question, whatever they do."""
+    if server.get("default_tools_approval_mode") == "approve":
+        return ["every tool"]
+    tools = (server.get("tools") or {}).items()
+    return sorted(name for name, one in tools if (one or {}).get("approval_mode") == "approve")
+
+
+def _own(server: AppServer, root: Path) -> dict[str, Any]:
+    """The project's own settings."""
+    layers = server.call("config/read", {"cwd": str(root), "includeLayers": True})["layers"]
+    return next((one["config"] for one in layers if one["name"].get("dotCodexFolder") == str(root / ".codex")), {})
+
+
+def _turned_on(settings: dict[str, Any]) -> Iterator[str]:
+    """What a project's settings do beside ours, as far as it runs programs or takes a question away."""
+    for name, server in (settings.get("mcp_servers") or {}).items():
+        started = " ".join([str(server.get("command") or server.get("url")), *map(str, server.get("args") or [])])
+        if (name, started) != ("golf", "golf mcp"):
+            yield f"MCP server {name}: {started}"
+        if free := unasked(server):
+            yield f"MCP server {name}: without a question: {', '.join(free)}"
+    if settings.get("approval_policy") not in (None, "on-request", "untrusted"):
+        yield f"approval_policy = {json.dumps(settings['approval_policy'])}"
+    if settings.get("sandbox_mode") == "danger-full-access":
+        yield 'sandbox_mode = "danger-full-access": commands run without a sandbox'
 
 
 def _user_settings(server: AppServer, root: Path) -> tuple[dict[str, Any], str]:
@@ -257,40 +319,55 @@ def _asked(root: Path, codex: str | None, *arguments: str, home: Path | None = N
 def _remember(root: Path, planned: Trust, settings: dict[str, Any]) -> None:
     """What will be set, and what was there; written before, so that a killed command can still be taken back."""
     memory = _remembered(root)
-    ours = {(one["table"], one["key"]): one for one in memory.get(planned.config, [])}
+    ours = {(one.table, one.key): one for one in memory.get(planned.config, [])}
     for one in planned.settings:
         place = (one.table, one.key)
-        before = ours[place]["before"] if place in ours else _table(settings, one.table).get(one.key)
-        ours[place] = one.model_dump() | {"before": before}
+        before = ours[place].before if place in ours else _table(settings, one.table).get(one.key)
+        ours[place] = Set(**one.model_dump(), before=before)
     _ = Workspace(root).state  # makes `.golf/`, and git ignore it
-    durable.replace_json(_memory(root), memory | {planned.config: list(ours.values())})
+    durable.replace(_memory(root), MEMORY.dump_json(memory | {planned.config: list(ours.values())}, indent=2) + b"\n")
 
 
-def _withdrawn(root: Path, config: Path, ours: list[dict[str, Any]], codex: str | None, dry_run: bool) -> list[str]:
+def _withdrawn(root: Path, config: Path, ours: list[Set], codex: str | None, dry_run: bool) -> list[str]:
     """Give back what is still as we set it; the lines that change."""
     with _asked(root, codex, home=config.parent) as server:
         settings, version = _user_settings(server, root)
         edits: list[dict[str, Any]] = []
         lines: list[str] = []
         for one in ours:
-            table = _table(settings, one["table"])
-            if table.get(one["key"]) != one["value"]:
+            table = _table(settings, one.table)
+            if table.get(one.key) != one.value:
                 continue
-            is_all = one["before"] is None and set(table) == {one["key"]}
-            path = one["table"] if is_all else f"{one['table']}.{one['key']}"
-            edits.append({"keyPath": path, "value": one["before"], "mergeStrategy": "replace"})
-            lines.append(f"{config}: [{one['table']}] {one['key']}")
+            is_all = one.before is None and set(table) == {one.key}
+            path = one.table if is_all else f"{one.table}.{one.key}"
+            edits.append({"keyPath": path, "value": one.before, "mergeStrategy": "replace"})
+            lines.append(f"{config}: [{one.table}] {one.key}")
         if edits and not dry_run:
             server.call("config/batchWrite", {"edits": edits, "expectedVersion": version})
     return lines
 
 
-def _remembered(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """By config.toml, because one workspace may be trusted from several CODEX_HOMEs."""
+def _remembered(root: Path) -> dict[str, list[Set]]:
+    """By config.toml, because one workspace may be trusted from several CODEX_HOMEs.
+
+    Raises:
+        BadConfig: it is not as we write it.
+    """
+    path = _memory(root)
     try:
-        return json.loads(_memory(root).read_text())
+        memory = MEMORY.validate_json(path.read_bytes())
+        for one in (one for ours in memory.values() for one in ours):
+            if _names(one.table)[0] not in ("projects", "hooks"):
+                raise ValueError(one.table)
+        return memory
     except FileNotFoundError:
         return {}
+    except (ValidationError, ValueError, OSError) as error:
+        raise BadConfig(
+            f"{path} is not what golf init --trust wrote, so what Codex was told is not taken back: move it away, and "
+            f'remove [projects."{root}"] and [hooks.state."{root}/.codex/hooks.json:…"] by hand from the config.toml '
+            "in CODEX_HOME"
+        ) from error
 
 
 def _memory(root: Path) -> Path:
@@ -299,11 +376,18 @@ def _memory(root: Path) -> Path:
 
 def _table(settings: dict[str, Any], header: str) -> dict[str, Any]:
     """The table under a header as it is written, `a."b.c"`; empty when there is none."""
-    names = tomllib.loads(f"[{header}]")
-    while names:
-        ((name, names),) = names.items()
+    for name in _names(header):
         settings = settings.get(name) or {}
     return settings
+
+
+def _names(header: str) -> list[str]:
+    """The names in the header of a table."""
+    found, table = [], tomllib.loads(f"[{header}]")
+    while table:
+        ((name, table),) = table.items()
+        found.append(name)
+    return found
 
 
 def _quoted(text: str) -> str:

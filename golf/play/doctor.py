@@ -4,6 +4,7 @@ Never asks a GPU anything while a job is running here: then it says so instead.
 """
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Literal
 from golf.errors import GolfError, NotFound
 from golf.jobs.store import JobStore
 from golf.measure import shards
+from golf.play import init
 from golf.schema import Noun
 from golf.workspace import Workspace
 
@@ -55,6 +57,7 @@ def examine() -> Diagnosis:
         workspace = Workspace.find()
         workspace.challenge  # noqa: B018 # reads golf.toml, which may be malformed
         checks.append(Check(name="workspace", verdict="ok", found=str(workspace.root)))
+        checks.append(_repository(workspace))
     except NotFound as error:
         checks.append(Check(name="workspace", verdict="optional", found=str(error), fix="golf init"))
     except GolfError as error:
@@ -72,7 +75,7 @@ def examine() -> Diagnosis:
     )
     checks.append(_program("codex", "npm install -g @openai/codex", optional=True))
     if workspace is not None:
-        checks.append(_course(workspace))
+        checks.append(course(workspace))
     return Diagnosis(ready=all(check.verdict != "missing" for check in checks), checks=checks)
 
 
@@ -111,7 +114,21 @@ def _training(workspace: Workspace | None) -> Check:
         )
 
 
-def _course(workspace: Workspace) -> Check:
+def _repository(workspace: Workspace) -> Check:
+    """Every run is played in a worktree of it."""
+    name = "git repository"
+    try:
+        top = init.repository(workspace.root)
+    except GolfError as error:
+        return Check(name=name, verdict="missing", found=str(error), fix="mend what git names")
+    if top is None:
+        found = f"{workspace.root} is in none, and every run is played in a worktree of one"
+        return Check(name=name, verdict="missing", found=found, fix=f"git init {shlex.quote(str(workspace.root))}")
+    return Check(name=name, verdict="ok", found=str(top))
+
+
+def course(workspace: Workspace) -> Check:
+    """Shards and tokenizer."""
     try:
         counts = {
             split: sum(shards.read_header(path).num_tokens for path in shards.find_shards(workspace.data, split))

@@ -6,10 +6,14 @@ any moment leaves nothing that `undo` would not find. What nobody changed since 
 text, as if for the first time; what somebody changed is theirs.
 """
 
+import contextlib
 import difflib
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,8 @@ from golf.errors import BadConfig, NotFound
 from golf.workspace import Workspace
 
 MEMORY = ".golf/init.json"
+KEPT = (MEMORY, ".golf/trust.json")
+"""What is remembered, and outlives the files."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,32 @@ class Step:
         return list(difflib.unified_diff(now, after, self.name, self.name, n=0, lineterm=""))
 
 
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """One process at a time plans and writes here, so that none forgets what another did; makes a missing folder.
+
+    The folder itself is locked: a lock file would be one more thing to leave behind.
+
+    Raises:
+        BadConfig: the folder cannot be one, because a file is in its way.
+    """
+    made = [place for place in (root, *root.parents) if not place.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BadConfig(f"{error.filename} cannot be a folder: a file is in its way. Nothing was written") from error
+    opened = os.open(root, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a network file system may lock no folders: then it goes without
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+        with contextlib.suppress(OSError):  # it is not empty when something was written
+            for place in made:
+                place.rmdir()
+
+
 def remembered(root: Path) -> Memory:
     """What was left in this folder; empty where nothing was.
 
@@ -145,6 +177,8 @@ def _step(root: Path, one: Wanted, past: Past | None) -> Step:
 
 def carry_out(root: Path, steps: Iterable[Step], memory: Memory) -> None:
     """Write what was planned, and remember it first."""
+    steps = list(steps)
+    _sweep(root, [step.name for step in steps])
     steps = [step for step in steps if step.is_new or step.is_change]
     files = dict(memory.files)
     folders = list(memory.folders)
@@ -159,7 +193,6 @@ def carry_out(root: Path, steps: Iterable[Step], memory: Memory) -> None:
         names = [place.relative_to(root).as_posix() for place in reversed(missing)]
         folders += [name for name in names if name not in (".", *folders)]
     memory = memory.model_copy(update={"files": files, "folders": folders})
-    root.mkdir(parents=True, exist_ok=True)
     if memory != remembered(root):
         place = Workspace(root).state / Path(MEMORY).name
         place.touch(mode=0o600)  # the earlier text of settings may hold what others on this machine should not read
@@ -206,21 +239,34 @@ def plan_undo(
 
 def undo(root: Path, steps: Iterable[Step]) -> None:
     """Do it, and forget."""
-    folders = remembered(root).folders
+    memory, path = remembered(root), inside(root, MEMORY)
+    _sweep(root, memory.files)
     for step in steps:
         if step.after is None:
             step.path.unlink()
         else:
             durable.replace(step.path, _bytes(step.after))
-    for name in reversed(folders):
+    for name in reversed(memory.folders):
         place = root / name
         if place.is_dir() and place.resolve() == place and root in place.parents and not any(place.iterdir()):
             place.rmdir()
-    (root / MEMORY).unlink()
-    state = (root / MEMORY).parent
-    if [path.name for path in state.iterdir()] == [".gitignore"]:
+    path.unlink()
+    state = path.parent
+    if [one.name for one in state.iterdir()] == [".gitignore"]:
         (state / ".gitignore").unlink()
-        state.rmdir()
+        if not (root / MEMORY).parent.is_symlink():  # what a link of theirs leads to is their folder
+            state.rmdir()
+
+
+def _sweep(root: Path, names: Iterable[str]) -> None:
+    """Remove what a kill left of `durable.replace` beside files of these names, which is its temporary file."""
+    for name in [*names, *KEPT]:
+        with contextlib.suppress(BadConfig, OSError):
+            path = inside(root, name)
+            temporary = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.tmp")
+            for beside in path.parent.iterdir():
+                if temporary.fullmatch(beside.name) and beside.is_file() and not beside.is_symlink():
+                    beside.unlink()
 
 
 def inside(root: Path, name: str) -> Path:

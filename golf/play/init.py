@@ -5,13 +5,15 @@ Writes golf.toml, the reference results, our naive baseline, and what Codex need
 their diff is shown. `undo` takes back exactly that.
 """
 
+import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from golf import bundle
 from golf.codex import merge
 from golf.codex import setup as codex
-from golf.errors import BadConfig
+from golf.errors import BadConfig, UnreadableInput
 from golf.play import footprint, worktree
 from golf.play.footprint import Step, Wanted
 from golf.schema import Noun
@@ -43,21 +45,24 @@ def init(folder: Path, *, dry_run: bool = False, own_repository: bool = False, a
     with `own_repository` a folder inside another repository does too. `agents` is a key of
     `golf.codex.setup.AGENTS`; the default is what was asked for last, and `golf` at first.
 
-    Raises:
+    Raises, each with nothing written:
         MissingPackage: git is not installed.
-        BadConfig: a file of theirs is malformed or in the way; nothing was written.
+        UnreadableInput: git found a repository and does not work in it; the message is git's own.
+        BadConfig: a file of theirs is malformed or in the way, or the folder can be no workspace.
     """
     root = folder.resolve()
-    memory = footprint.remembered(root)
-    agents = agents or memory.agents or "golf"
-    if agents not in codex.AGENTS:
-        raise BadConfig(f"there is no AGENTS.md {agents!r}; there are: {', '.join(codex.AGENTS)}")
-    starts_git = not ((root / ".git").exists() if own_repository else _in_git(root))
-    steps = footprint.plan(root, [*_course(root, starts_git), *codex.wanted(root, agents)], memory)
-    if not dry_run:
-        footprint.carry_out(root, steps, memory.model_copy(update={"agents": agents}))
-        if starts_git:
-            worktree.git(root, "init", "--quiet")
+    _refuse(root)
+    starts_git = _starts_git(root, own_repository)
+    with contextlib.nullcontext() if dry_run else footprint.locked(root):
+        memory = footprint.remembered(root)
+        agents = agents or memory.agents or "golf"
+        if agents not in codex.AGENTS:
+            raise BadConfig(f"there is no AGENTS.md {agents!r}; there are: {', '.join(codex.AGENTS)}")
+        steps = footprint.plan(root, [*_course(root, starts_git), *codex.wanted(root, agents)], memory)
+        if not dry_run:
+            footprint.carry_out(root, steps, memory.model_copy(update={"agents": agents}))
+            if starts_git:
+                worktree.git(root, "init", "--quiet")
     return Setup(
         folder=str(root),
         wrote=[step.name for step in steps if step.is_new],
@@ -78,11 +83,12 @@ def undo(folder: Path, *, dry_run: bool = False) -> Setup:
         NotFound: init did not write anything here.
     """
     root = folder.resolve()
-    steps, kept = footprint.plan_undo(root, _is_ours, {"AGENTS.md": merge.without_section})
-    if not dry_run:
-        footprint.undo(root, steps)
+    with footprint.locked(root) if root.is_dir() and not dry_run else contextlib.nullcontext():
+        steps, kept = footprint.plan_undo(root, _is_ours, {"AGENTS.md": merge.without_section})
+        if not dry_run:
+            footprint.undo(root, steps)
     return Setup(
-        folder=str(root),
+        folder=str(root).encode(errors="backslashreplace").decode(),
         wrote=[],
         kept=kept,
         removed=[step.name for step in steps if step.after is None],
@@ -115,10 +121,40 @@ def _diff(steps: Iterable[Step]) -> str:
     return "\n".join(line for step in steps for line in step.diff)
 
 
-def _in_git(folder: Path) -> bool:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+def repository(folder: Path) -> Path | None:
+    """Root of the git repository around `folder`, which may not exist yet; None where git says that there is none.
+
+    Raises:
+        MissingPackage: git is not installed.
+        UnreadableInput: git says anything else, such as that the repository belongs to somebody else.
+    """
+    existing = next(path for path in (folder, *folder.parents) if path.is_dir())
+    try:  # git's own word, in English: a stray `.git` somewhere above is no repository
+        return Path(worktree.git(existing, "rev-parse", "--show-toplevel", env={"LC_ALL": "C"}))
+    except UnreadableInput as error:
+        if "not a git repository (" in str(error):
+            return None
+        raise
+
+
+def _starts_git(root: Path, own_repository: bool) -> bool:
+    if own_repository:
+        worktree.git(Path("/"), "--version")  # it must be there, whatever it thinks of the repository around
+        return not (root / ".git").exists()
+    return repository(root) is None
+
+
+def _refuse(root: Path) -> None:
+    """Places where Codex's settings would be those of every session, or whose name no record can hold."""
     try:
-        worktree.toplevel(existing)  # git's own word: a stray `.git` somewhere above is no repository
-    except BadConfig:
-        return False
-    return True
+        str(root).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(root).decode(errors="backslashreplace")
+        raise BadConfig(f"the name {name} is not UTF-8, which records and settings are: rename the folder") from None
+    home = Path.home().resolve()
+    settings = Path(os.environ.get("CODEX_HOME") or home / ".codex").resolve()
+    if root in (home, settings) or (root / ".codex").resolve() == settings:
+        raise BadConfig(
+            f"{root} is where Codex has your own settings ({settings}): what golf init writes would hold in every "
+            "session everywhere. Nothing was written; make a folder for the workspace: golf init my-golf"
+        )

@@ -61,8 +61,10 @@ def toplevel(folder: Path) -> Path:
         BadConfig: `folder` is not in a git repository.
     """
     try:
-        return Path(git(folder, "rev-parse", "--show-toplevel"))
-    except UnreadableInput:
+        return Path(git(folder, "rev-parse", "--show-toplevel", env={"LC_ALL": "C"}))
+    except UnreadableInput as error:
+        if "not a git repository" not in str(error):
+            raise  # a repository of somebody else's, for example: git says what to do
         raise BadConfig(
             f"{folder} is not in a git repository, and every run is played in a git worktree. "
             f"Make it one: git init {folder}"

@@ -77,8 +77,6 @@ class Home:
         home.config.parent.mkdir(parents=True)
         home.programs.mkdir()
         home.config.write_text("check_for_update_on_startup = false\n[analytics]\nenabled = false\n")
-        for profile in (".profile", ".zprofile"):  # the model's shell is a login shell
-            (folder / profile).write_text(f'PATH="{home.path}"\n')
         return home
 
     def install(self) -> None:

@@ -81,6 +81,7 @@ def test_a_workspace_after_init_and_trust_is_in_order(root: Path, config: Path) 
         "hooks",
         "roles",
         "rules",
+        "shell",
         "server",
         "sandbox",
         "plugin",
@@ -106,7 +107,7 @@ def test_the_sandbox_is_judged_as_it_is(root: Path) -> None:
     seen = check(examine.examine(root), "sandbox")
     assert seen.verdict == ("ok" if works.returncode == 0 else "missing"), seen
     if seen.verdict == "ok":
-        assert seen.found == "works; sessions start with workspaceWrite"
+        assert seen.found == "works; sessions start with workspace-write"
 
 
 @needs_codex
@@ -173,6 +174,8 @@ def test_golf_must_be_on_path_and_be_this_one(root: Path, tmp_path: Path, monkey
         assert check(seen, name).found == f"{other / name} is another installation than this one, {here / name}"
         assert check(seen, name).fix.startswith(f"export PATH={here}:$PATH")
     assert check(seen, "server").verdict == "missing"  # that golf is no MCP server
+    (other / "golf").unlink()
+    assert check(examine.examine(root), "server").fix == f"export PATH={here}:$PATH"
     (other / "golf-hook").unlink()
     assert check(examine.examine(root), "golf-hook").found.startswith("not on PATH")
 
@@ -422,3 +425,87 @@ def test_a_plugin_that_is_off_or_old_or_absent_is_found(root: Path, market: Path
     codex("plugin", "remove", "caddie@caddie")
     seen = check(examine.examine(root), "plugin")
     assert (seen.verdict, seen.found) == ("optional", "caddie@caddie is not installed: the skills are missing")
+
+
+# --- the model's shell -------------------------------------------------------------------------
+
+
+@needs_codex
+def test_a_shell_that_loses_golf_is_found(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login shell reads the profile of this HOME, which sets PATH as many a /etc/profile does."""
+    (tmp_path / "user" / ".profile").write_text("echo welcome; PATH=/usr/bin:/bin\n")
+    seen = check(examine.examine(root), "shell")
+    assert seen.verdict == "ok"
+    assert seen.found.endswith(f" -c finds {Path(sys.executable).parent / 'golf'}")
+    rewrite(root / ".codex" / "config.toml", lambda text: text.replace("allow_login_shell = false", ""))
+    seen = check(examine.examine(root), "shell")
+    assert (seen.verdict, seen.fix) == ("missing", "allow_login_shell = false in .codex/config.toml")
+    assert "-lc" in seen.found
+
+
+@needs_codex
+def test_a_shell_whose_settings_hide_golf_is_found(root: Path) -> None:
+    rewrite(
+        root / ".codex" / "config.toml",
+        lambda text: f'{text}\n[shell_environment_policy]\nset = {{ PATH = "/usr/bin:/bin" }}\n',
+    )
+    assert check(examine.examine(root), "shell").verdict == "missing"
+
+
+@needs_codex
+@pytest.mark.parametrize("mode", ["danger-full-access", "workspace-write"])
+def test_the_doctor_trusts_nothing_whatever_the_user_allows(fresh: Path, config: Path, mode: str) -> None:
+    config.write_text(f'sandbox_mode = "{mode}"\n{config.read_text()}')
+    before, marker = config.read_bytes(), fresh.parent / "ran"
+    touch = f'[mcp_servers.evil]\ncommand = "touch"\nargs = [{json.dumps(str(marker))}]'
+    rewrite(fresh / ".codex" / "config.toml", lambda text: f"{text}\n{touch}\n")
+    seen = examine.examine(fresh)
+    assert check(seen, "project").fix == "golf init --trust"
+    assert config.read_bytes() == before
+    assert not marker.exists()
+
+
+@needs_codex
+@pytest.mark.parametrize(
+    ("line", "verdict", "found"),
+    [
+        ('[mcp_servers.golf.tools.submit_job]\napproval_mode = "approve"', "missing", "submit_job"),
+        ('default_tools_approval_mode = "approve"', "missing", "every tool"),
+        ('disabled_tools = ["check_budget"]', "optional", "disabled_tools"),
+    ],
+)
+def test_settings_under_which_money_is_spent_unasked_are_found(root: Path, line: str, verdict: str, found: str) -> None:
+    rewrite(root / ".codex" / "config.toml", lambda text: f"{text}\n{line}\n")
+    seen = check(examine.examine(root), "approval")
+    assert seen.verdict == verdict
+    assert found in seen.found
+
+
+@needs_codex
+def test_a_policy_under_which_nobody_is_asked_is_found(root: Path) -> None:
+    rewrite(root / ".codex" / "config.toml", lambda text: text.replace('"on-request"', '"never"'))
+    assert "'never'" in check(examine.examine(root), "approval").found
+
+
+@needs_codex
+def test_a_role_that_was_changed_is_found(root: Path) -> None:
+    rewrite(root / ".codex" / "agents" / "critic.toml", lambda text: f'sandbox_mode = "danger-full-access"\n{text}')
+    seen = check(examine.examine(root), "roles")
+    assert seen.verdict == "optional"
+    assert "agents/critic.toml" in seen.found
+
+
+@needs_codex
+@pytest.mark.parametrize(("name", "content"), [("golf.toml", "a = = 1"), (".golf/golf.db", "garbage" * 100)])
+def test_a_workspace_that_no_tool_can_read_is_found(root: Path, name: str, content: str) -> None:
+    (root / name).write_text(content)
+    seen = check(examine.examine(root), "workspace")
+    assert seen.verdict == "missing"
+    assert Path(name).name in seen.found
+
+
+@needs_codex
+def test_rules_that_were_emptied_are_found(root: Path) -> None:
+    (root / ".codex" / "rules" / "golf.rules").write_text("")
+    seen = check(examine.examine(root), "rules")
+    assert (seen.verdict, seen.fix) == ("optional", "rm .codex/rules/golf.rules && golf init")

@@ -78,7 +78,7 @@ def test_a_config_keeps_every_byte_and_every_value_and_gets_what_it_lacks_once(t
         ("a = = 1\n", "not TOML"),
         ("a = 1\na = 2\n", "not TOML"),
         ("\udcff = 1\n", "not TOML"),
-        ('mcp_servers = { other = { command = "x" } }\n', "add by hand:\n.*\n.*\n.*\n\\[mcp_servers.golf\\]"),
+        ('mcp_servers = { other = { command = "x" } }\n', "add by hand:\n(\\w.*\n)+\\[mcp_servers.golf\\]"),
         ("mcp_servers = 7\n", "add by hand"),
     ],
 )
@@ -177,3 +177,8 @@ def test_broken_marks_are_an_error_and_nothing_is_guessed(text: str) -> None:
     for act in (merge.without_section, lambda text: merge.section(text, "ours")):
         with pytest.raises(BadConfig, match="marks"):
             act(text)
+
+
+def test_a_section_behind_a_bare_carriage_return_is_written_once() -> None:
+    once = merge.section("mine\r", "ours")
+    assert merge.section(once, "ours") == once

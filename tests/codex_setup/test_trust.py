@@ -13,7 +13,7 @@ from scene import git
 from golf import bundle
 from golf.codex import app_server, trust
 from golf.codex.app_server import AppServer, CodexFailed
-from golf.errors import NotFound, RuleBroken, UnreadableInput
+from golf.errors import BadConfig, NotFound, RuleBroken, UnreadableInput
 
 pytestmark = needs_codex
 
@@ -284,3 +284,75 @@ def test_without_codex_the_lines_to_remove_by_hand_are_said(
     assert f"remove from {config}: " in str(failed.value)
     assert all(f"[{one.table}]" in str(failed.value) for one in plan.settings)
     assert (root / ".golf" / "trust.json").exists()  # so that it can be tried again
+
+
+# --- what was found by people who tried ----------------------------------------------------------
+
+
+def test_following_the_advice_about_a_changed_hook_gets_it_trusted(root: Path, config: Path) -> None:
+    rewrite(root, worse("command", "golf-hook pre-tool-use; echo more"))
+    with pytest.raises(RuleBroken, match=r"golf-hook entries.*or the file.*then golf init"):
+        trust.carry_out(trust.plan(root))
+    (root / ".codex" / "hooks.json").unlink()
+    dress(root)
+    trust.carry_out(trust.plan(root))
+    assert set(listed(root).values()) == {"trusted"}
+
+
+def test_hooks_that_are_switched_off_altogether_are_said_so(root: Path, config: Path) -> None:
+    config.write_text(f"{config.read_text()}\n[features]\nhooks = false\n")
+    with pytest.raises(BadConfig, match="`hooks = false` under"):
+        trust.plan(root)
+
+
+def test_what_the_folder_s_own_settings_turn_on_is_said_before(root: Path) -> None:
+    assert trust.plan(root).turns_on == []
+    path = root / ".codex" / "config.toml"
+    path.write_text(
+        path.read_text().replace('"on-request"', '"never"')
+        + '[mcp_servers.golf.tools.submit_job]\napproval_mode = "approve"\n'
+        + '[mcp_servers.other]\ncommand = "touch"\nargs = ["it"]\n'
+    )
+    said = [
+        "MCP server golf: without a question: submit_job",
+        "MCP server other: touch it",
+        'approval_policy = "never"',
+    ]
+    assert sorted(trust.plan(root).turns_on) == sorted(said)
+    path.write_text('[mcp_servers.golf]\ncommand = "touch"\nargs = ["mcp"]\n')
+    assert trust.plan(root).turns_on == ["MCP server golf: touch mcp"]
+
+
+def test_a_name_that_cannot_be_shown_is_not_trusted(tmp_path: Path, config: Path) -> None:
+    with pytest.raises(BadConfig, match="cannot be shown"):
+        trust.plan(dress(tmp_path / "a\x1b[31mb"))
+
+
+def test_the_command_says_when_there_is_nothing_left_to_trust(
+    root: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from golf.cli import main
+
+    trust.carry_out(trust.plan(root))
+    before = config.read_bytes()
+    for dry_run in ([], ["--dry-run"]):
+        assert main(["init", str(root), "--trust", *dry_run]) == 0
+        said = capsys.readouterr()
+        assert f"trusted already: nothing to write in {config}" in said.out
+        assert "to be written" not in said.err
+    assert config.read_bytes() == before
+
+
+def test_an_undo_without_codex_takes_the_files_and_can_be_finished_later(
+    root: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from golf.cli import main
+
+    trust.carry_out(trust.plan(root))
+    with monkeypatch.context() as patched:
+        patched.setenv("GOLF_CODEX", "/nowhere/codex")
+        assert main(["init", str(root), "--undo"]) == 2
+    assert "To do it by hand, remove from" in capsys.readouterr().err
+    assert not (root / ".codex").exists()
+    assert main(["init", str(root), "--undo"]) == 0
+    assert "hooks.state" not in config.read_text()

@@ -1,6 +1,7 @@
 """`golf init` adds, `--undo` takes back exactly that, and nothing of somebody's is lost on the way."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -17,8 +18,9 @@ from scene import git
 from golf import durable
 from golf.cli import main
 from golf.codex import merge
-from golf.errors import BadConfig, NotFound
-from golf.play import footprint, init
+from golf.errors import BadConfig, MissingPackage, NotFound, UnreadableInput
+from golf.play import doctor, footprint, init
+from golf.workspace import Workspace
 
 MERGED = (".codex/config.toml", ".codex/hooks.json", "AGENTS.md")
 
@@ -353,3 +355,182 @@ def test_a_stray_git_folder_above_is_no_repository(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     assert init.init(tmp_path / "ws").started_git
     assert (tmp_path / "ws" / ".git" / "HEAD").exists()
+
+
+# --- where nothing is written ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["", ".codex", "elsewhere", "elsewhere/.codex"])
+def test_a_folder_whose_settings_are_the_user_s_own_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CODEX_HOME", raising=False)
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    if place.startswith("elsewhere"):
+        monkeypatch.setenv("CODEX_HOME", str(tmp_path / "elsewhere" / ".codex"))
+    before = tree(tmp_path)
+    for dry_run in (True, False):
+        with pytest.raises(BadConfig, match="your own settings"):
+            init.init(folder, dry_run=dry_run)
+    assert tree(tmp_path) == before
+    assert not (folder / ".git").exists()
+
+
+def test_a_folder_below_home_is_welcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CODEX_HOME", raising=False)
+    assert "golf.toml" in init.init(tmp_path / "ws").wrote
+
+
+@pytest.mark.parametrize("own_repository", [True, False])
+def test_without_git_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_repository: bool) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingPackage, match="Install git"):
+        init.init(tmp_path / "ws", own_repository=own_repository)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_repository_that_git_will_not_work_in_gets_none_inside(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git that says what the real one says in a folder of another user's."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").write_text(
+        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at 'x'\" >&2; exit 128\n"
+    )
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    with pytest.raises(UnreadableInput, match="dubious ownership"):
+        init.init(root / "inner")
+    assert not (root / "inner").exists()
+
+
+def test_a_link_to_a_repository_that_is_gone_is_git_s_to_complain_of(tmp_path: Path) -> None:
+    put(tmp_path, "ws/.git", "gitdir: /nowhere/at/all\n")
+    with pytest.raises(UnreadableInput, match="/nowhere/at/all"):
+        init.init(tmp_path / "ws")
+    assert tree(tmp_path / "ws") == {}
+
+
+def test_a_name_that_no_record_can_hold_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    assert main(["init", str(folder), "--json"]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_place_for_a_workspace(tmp_path: Path) -> None:
+    put(tmp_path, "file", "theirs")
+    for place in ("file", "file/ws"):
+        with pytest.raises(BadConfig, match="file"):
+            init.init(tmp_path / place)
+    assert tree(tmp_path) == {"file": b"theirs"}
+
+
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig):
+        init.init(tmp_path / "a" / "b", agents="none such")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- what is left ------------------------------------------------------------------------------
+
+
+def _init_or_undo(folder: str, is_undo: bool) -> None:
+    with suppress(NotFound):
+        init.undo(Path(folder)) if is_undo else init.init(Path(folder))
+
+
+def test_inits_at_once_remember_what_was_there_before_all_of_them(root: Path) -> None:
+    put(root, ".codex/config.toml", 'model = "mine"\n')
+    put(root, "AGENTS.md", "# Rules\n")
+    before, fork = tree(root), multiprocessing.get_context("spawn")
+    for turn in ([False, False, False], [False, True, False]):
+        several = [fork.Process(target=_init_or_undo, args=(str(root), is_undo)) for is_undo in turn]
+        for one in several:
+            one.start()
+        for one in several:
+            one.join()
+        assert [one.exitcode for one in several] == [0, 0, 0]
+    init.init(root)
+    init.undo(root)
+    assert tree(root) == before
+
+
+def test_init_waits_for_whoever_is_at_work_here(root: Path) -> None:
+    with footprint.locked(root):
+        other = multiprocessing.get_context("spawn").Process(target=_init_or_undo, args=(str(root), False))
+        other.start()
+        other.join(3)
+        assert other.is_alive()
+        assert tree(root) == {}
+    other.join()
+    assert "golf.toml" in tree(root)
+
+
+@pytest.mark.parametrize("then", [init.init, init.undo])
+def test_the_temporary_files_of_a_killed_init_go(root: Path, then) -> None:
+    init.init(root)
+    names = ["golf.toml", ".codex/rules/golf.rules", "baselines/naive.json", ".golf/init.json", ".golf/trust.json"]
+    left = [(root / name).with_name(f".{Path(name).name}.abcd_123.tmp") for name in names]
+    theirs = [root / ".golf.toml.tmp", root / ".golf.toml.abcd.tmp", root / ".train.py.abcd_123.tmp"]
+    for path in (*left, *theirs):
+        path.write_text("half")
+    then(root)
+    assert [path for path in left if path.exists()] == []
+    assert [path for path in theirs if not path.exists()] == []
+    assert (root / ".codex").exists() is (then is init.init)
+
+
+def test_undo_goes_through_a_link_to_where_the_state_lies(root: Path) -> None:
+    (root / "state").mkdir()
+    (root / ".golf").symlink_to("state")
+    before = tree(root)
+    init.init(root)
+    assert (root / "state" / "init.json").is_file()
+    init.undo(root)
+    assert tree(root) == before
+
+
+# --- what is said ------------------------------------------------------------------------------
+
+
+def test_undo_goes_on_when_what_codex_was_told_cannot_be_read(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golf(capsys, "init", root)
+    for content in ("{", "[]", '{"a": [{"table": "x"}]}', '{"a": 1}', "\xff"):
+        put(root, ".golf/trust.json", content.encode("latin-1"))
+        init.init(root)
+        code, out, err = golf(capsys, "init", root, "--undo")
+        assert code == 2
+        assert "removed: golf.toml" in out
+        assert f"{root}/.golf/trust.json is not what golf init --trust wrote" in err
+        assert "move it away" in err
+        assert not (root / "golf.toml").exists()
+
+
+def test_what_is_there_is_not_asked_for_again(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(root.parent / "codex home"))
+    _, _, err = golf(capsys, "init", root)
+    assert "golf data pydocs" in err and "golf init --trust" in err and "cp -i" in err
+    put(root.parent, "codex home/ml-download.config.toml", "")
+    put(root, ".golf/trust.json", "{}")
+    monkeypatch.setattr(doctor, "course", lambda workspace: doctor.Check(name="data", verdict="ok", found="some"))
+    _, _, err = golf(capsys, "init", root)
+    assert err == "next: golf doctor\nfor Codex: golf doctor --codex\n"
+
+
+def test_the_doctor_wants_a_repository_to_play_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "ws/golf.toml", "")
+    monkeypatch.chdir(tmp_path / "ws")
+    monkeypatch.setattr(doctor, "_training", lambda workspace: doctor.Check(name="torch", verdict="ok", found=""))
+    seen = doctor.examine()
+    check = next(one for one in seen.checks if one.name == "git repository")
+    assert (seen.ready, check.verdict, check.fix) == (False, "missing", f"git init {tmp_path / 'ws'}")
+    git(tmp_path / "ws", "init", "--quiet")
+    check = next(one for one in doctor.examine().checks if one.name == "git repository")
+    assert (check.verdict, check.found) == ("ok", str(Workspace.find().root))

@@ -265,9 +265,8 @@ def _in_words(runs: Sequence[Run], tiers: Sequence[str], best: Run | None) -> st
     if best is None:
         words.append(f"No run on {tiers[0]} has a score within the limits.")
     else:
-        words.append(
-            f"Lowest score on {best.row.tier}, {best.row.status}: {best.name}, val_bpb {best.row.val_bpb:.6f}{_gain(best)}."
-        )
+        name = f"{best.name} ({best.row.status})"
+        words.append(f"Lowest score on {best.row.tier}: {name}, val_bpb {best.row.val_bpb:.6f}{_gain(best)}.")
     return " ".join(words)
 
 

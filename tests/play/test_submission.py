@@ -1,13 +1,15 @@
 """Paid compute is reached through every gate, with the money set aside first; what ended is paid for once."""
 
+import re
 import threading
 from pathlib import Path
 
 import pytest
 from scene import TINY, course_settings, scored, verdict
 
-from golf.errors import BadConfig, BudgetRefused, RuleBroken
+from golf.errors import BadConfig, BudgetRefused, RuleBroken, UnreadableInput
 from golf.jobs.local import LocalJobs
+from golf.jobs.progress import Price
 from golf.play import experiments, ledger, record, review, submission
 from golf.play.budget import BudgetBook
 from golf.schema import Budget
@@ -120,13 +122,52 @@ def test_a_run_that_crashes_is_paid_for_once_and_never_above_what_was_set_aside(
     assert [row.status for row in ledger.read(workspace.ledger) if row.tier == "rented"] == ["crash"]
 
 
-def test_without_its_price_a_run_costs_all_that_was_set_aside(course_workspace: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("price.json", '{"usd_per_s": "free"}'),
+        ("price.json", '{"usd_per_s": NaN, "at_most_usd": 2.0}'),
+        ("price.json", '{"usd_per_s": -1, "at_most_usd": 2.0}'),
+        ("price.json", '{"usd_per_s": 0, "at_most_usd": 0}'),
+        ("price.json", "[" * 100_000),
+    ],
+)
+def test_without_the_price_it_was_made_for_a_run_costs_all_that_was_set_aside(
+    course_workspace: Workspace, file: str, content: str
+) -> None:
     workspace = earned(course_workspace)
     job = submission.submit(workspace, "next", "rented")
     LocalJobs(workspace).wait(job.id, 60)
-    (workspace.jobs / job.id / "price.json").write_text('{"usd_per_s": "free"}')
+    (workspace.jobs / job.id / file).write_text(content)
     record.recover(workspace)
     assert money(workspace).spent_usd == 2.0
+
+
+@pytest.mark.parametrize(
+    "content", ['{"metrics": null, "logs": 3, "phase": []}', "[]", "[" * 100_000, '{"metrics": [1]}']
+)
+def test_an_odd_file_in_a_job_s_folder_stops_nobody(course_workspace: Workspace, content: str) -> None:
+    workspace = earned(course_workspace)
+    job = submission.submit(workspace, "next", "rented")
+    LocalJobs(workspace).wait(job.id, 60)
+    (workspace.jobs / job.id / "status.json").write_text(content)
+    record.recover(workspace)
+    assert LocalJobs(workspace).recent(1)[0].id == job.id
+    assert money(workspace).reserved_usd == 0
+
+
+def test_a_clock_that_was_set_back_makes_nothing_cheaper() -> None:
+    price = Price(usd_per_s=0.01, at_most_usd=2.0)
+    assert [price.of(seconds) for seconds in (0, 10, 1000, -5)] == [0.0, 0.1, 2.0, 2.0]
+
+
+def test_a_result_cannot_give_git_an_option(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    path = experiments.find(workspace, "base") / experiments.RESULT
+    path.write_text(re.sub(r'"commit": "[0-9a-f]+"', '"commit": "--output=pwned"', path.read_text()))
+    with pytest.raises(UnreadableInput, match="not a readable result"):
+        review.sheet(workspace, "next")
+    assert not list(workspace.root.rglob("pwned"))
 
 
 def test_the_next_paid_run_waits_for_the_rate_limit(course_workspace: Workspace) -> None:

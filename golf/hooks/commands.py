@@ -1,8 +1,8 @@
 """What a shell line would run: its commands, freed from all that stands in front of them.
 
 Behind `sudo`, `env`, `timeout`, `xargs`, `find -exec`, `bash -c` and their like stands another command, and
-that one counts. What only running could tell (scripts on disk, aliases, computed text, text typed into
-an open shell) is not seen.
+that one counts. What only running could tell (scripts on disk, aliases, computed text, containers, text typed
+into an open shell) is not seen.
 """
 
 import os
@@ -14,79 +14,45 @@ from golf.hooks.shell import ASSIGNMENT, DEEPEST, Command, read
 
 def commands(line: str, cwd: str, environment: Mapping[str, str] | None = None) -> list[Command]:
     """Every simple command that `line`, given in the folder `cwd`, would run; never raises for its syntax."""
-    known = os.environ if environment is None else environment
-    return _read(line, cwd, {name: [value] for name, value in known.items()}, 0)
+    return _read(line, cwd, os.environ if environment is None else environment, 0)
 
 
-def _read(line: str, cwd: str, variables: Mapping[str, list[str]], depth: int) -> list[Command]:
+def _read(line: str, cwd: str, variables: Mapping[str, str], depth: int) -> list[Command]:
     if depth > DEEPEST:
         return []
     found, after = read(line, cwd, variables, depth)
     return [inner for command in found for inner in _unwrapped(command, after, depth)]
 
 
-_WRAPPERS: dict[str, tuple[str, int]] = {
-    "sudo": ("-u -g -h -p -C -r -t -T -U -D -R", 0),
-    "doas": ("-u -C", 0),
-    "env": ("-u --unset -C --chdir -S --split-string", 0),
-    "timeout": ("-s --signal -k --kill-after", 1),
-    "nohup": ("", 0),
-    "nice": ("-n --adjustment", 0),
-    "ionice": ("-c -n -p", 0),
-    "stdbuf": ("-i -o -e", 0),
-    "setsid": ("", 0),
-    "time": ("-f -o --format --output", 0),
-    "command": ("", 0),
-    "builtin": ("", 0),
-    "exec": ("-a", 0),
-    "chronic": ("", 0),
-    "unbuffer": ("", 0),
-    "caffeinate": ("-t -w", 0),
-    "flock": ("-w --timeout -E", 1),
-    "chrt": ("-T -P -D", 1),
-    "taskset": ("", 1),
-    "watch": ("-n --interval", 0),
-    "xargs": ("-I -i -n -P -L -d -a -s -E --max-args --max-procs --delimiter --arg-file --replace", 0),
-    "busybox": ("", 0),
-    "uvx": ("--from --with --python -p", 0),
-    "pipx": ("--spec --python", 1),
-    "npx": ("-p --package", 0),
+_WRAPPERS: dict[str, str] = {
+    "sudo": "-u -g -h -p -C -r -t -T -U -D -R",
+    "env": "-u --unset -C --chdir",
+    "timeout": "-s --signal -k --kill-after",
+    "nohup": "",
+    "nice": "-n --adjustment",
+    "time": "-f -o --format --output",
+    "stdbuf": "-i -o -e",
+    "exec": "-a",
+    "watch": "-n --interval",
+    "xargs": "-I -n -P -L -d -a -s -E --max-args --max-procs --delimiter --arg-file",
 }
-"""Programs that run the command behind them: their options that take a value, and their own operands."""
+"""Programs that run the command behind them, and their options that take a value."""
 
-_RUNNERS = ("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pixi", "conda", "mamba", "micromamba", "apptainer")
-"""Programs whose `run` (or `exec`) runs the command behind it."""
+_RUNNERS = ("uv", "poetry", "pipenv", "pdm", "hatch", "pixi", "conda", "mamba")
+"""Programs whose `run` runs the command behind it."""
 
-_SEARCHED = (
-    "docker",
-    "podman",
-    "nerdctl",
-    "srun",
-    "mpirun",
-    "mpiexec",
-    "systemd-run",
-    "numactl",
-    "parallel",
-    "tmux",
-    "screen",
-)
-"""Programs that run a command behind options too many to know: every word may be where it begins."""
-
-SHELLS = ("bash", "sh", "zsh", "dash", "ksh", "ash", "fish")
+SHELLS = ("bash", "sh", "zsh", "dash", "ksh")
 
 
-def _unwrapped(command: Command, variables: Mapping[str, list[str]], depth: int) -> Iterator[Command]:
+def _unwrapped(command: Command, variables: Mapping[str, str], depth: int) -> Iterator[Command]:
     words = command.words
     if depth > DEEPEST or not words:
         yield command
         return
 
-    def inner(words: list[str], again: bool = True) -> Iterator[Command]:
+    def inner(words: list[str]) -> Iterator[Command]:
         within = Command(command.cwd, words, command.outputs, command.inputs, command.stdin, command.upstream)
-        if again:
-            yield from _unwrapped(within, variables, depth + 1)
-        else:
-            yield within
+        yield from _unwrapped(within, variables, depth + 1)
 
     def script(text: str) -> Iterator[Command]:
         if command.outputs:
@@ -94,46 +60,35 @@ def _unwrapped(command: Command, variables: Mapping[str, list[str]], depth: int)
         yield from _read(text, command.cwd, variables, depth + 1)
 
     name, rest = command.name, words[1:]
-    if name in ("taskset", "chrt", "ionice") and any(re.match(r"-[a-zA-Z]*p|--pid", word) for word in rest):
-        yield command  # it changes a process that runs already
-    elif name in _WRAPPERS:
-        behind = _behind(name, rest)
-        if name == "xargs" and behind:
-            behind = _with_piped(behind, command.upstream, _option(rest, "-I", "--replace") or _attached(rest, "-I"))
-        if name == "command" and rest[:1] and rest[0] in ("-v", "-V"):
-            yield command
-        elif name == "env" and (split := _option(rest, "-S", "--split-string")) is not None:
-            yield from script(split)
-        elif name == "watch" or (name == "flock" and behind[:1] == ["-c"]):
-            yield from script(" ".join(behind[1:] if name == "flock" else behind))
-        elif behind:
-            yield from inner(behind)
+    if name in _WRAPPERS:
+        behind = _skip_options(rest, _WRAPPERS[name])
+        while name in ("env", "sudo") and behind and ASSIGNMENT.fullmatch(behind[0]):
+            behind = behind[1:]
+        if name == "timeout":
+            behind = behind[1:]
+        if name == "xargs" and behind and not any(word.startswith("-I") for word in rest):
+            behind = [*behind, *(word for above in command.upstream for word in _printed(above))]
+        if name == "watch":
+            yield from script(" ".join(behind))
         else:
-            yield command
-    elif (
-        name in _RUNNERS
-        and (place := next((i for i, word in enumerate(rest) if word in ("run", "exec")), None)) is not None
-    ):
-        yield from inner(
-            _skip_options(rest[place + 1 :], "-n --name -p --prefix --with --python --group --extra --project")
-        )
+            yield from inner(behind) if behind else [command]
+    elif name in _RUNNERS and "run" in rest:
+        behind = rest[rest.index("run") + 1 :]
+        yield from inner(_skip_options(behind, "-n --name -p --prefix --with --python --group --extra --project"))
     elif name == "eval":
         yield from script(" ".join(rest))
-    elif name == "trap" and rest:
-        yield from script(rest[0])
-    elif name in ("su", "script", "runuser") and (text := _option(rest, "-c", "--command")) is not None:
-        yield from script(text)
     elif name in SHELLS:
         yield from _shell(command, rest, script)
     elif name == "find":
-        yield from _find(command, rest, inner)
-    elif name in _SEARCHED:
         yield command
+        if "-delete" in rest and not {"-empty", "d"} & set(rest):  # empty folders are no loss
+            yield from inner(["rm", *reached(rest)])
         for place, word in enumerate(rest):
-            if " " in word:
-                yield from script(word)
-            else:
-                yield from inner(rest[place:], word.rpartition("/")[2] in (*SHELLS, "env", "timeout", "sudo"))
+            if word in ("-exec", "-execdir", "-ok"):
+                behind = [part for part in rest[place + 1 :] if part]
+                end = next((at for at, part in enumerate(behind) if part in (";", "+")), len(behind))
+                paths = reached(rest)
+                yield from inner([made for part in behind[:end] for made in (paths if part == "{}" else [part])])
     else:
         yield command
 
@@ -144,83 +99,53 @@ def _shell(command: Command, rest: list[str], script: Callable[[str], Iterator[C
     for place, word in enumerate(rest):
         if word.startswith(("-", "+")) and word != "-":
             is_text = is_text or re.fullmatch(r"-[a-zA-Z]*c[a-zA-Z]*", word) is not None
-        elif place and re.fullmatch(r"[-+][a-zA-Z]*[oO]|--rcfile|--init-file", rest[place - 1]):
+        elif place and re.fullmatch(r"[-+][a-zA-Z]*[oO]", rest[place - 1]):
             continue
         elif is_text:
             arguments = " ".join(rest[place + 1 :])
             yield from script(arguments.join(re.split(r"\$\{?[@*\d]\}?", word)))
             return
-        else:
+        elif word != "-":
             yield command
             return
-    spoken = [above.words[1:] for above in command.upstream if above.name in ("echo", "printf")]
-    written = [above.stdin for above in command.upstream if above.stdin and above.name in ("cat", "tee")]
+    text = given(command)
+    yield from [command] if text is None else script(text)
+
+
+def given(command: Command) -> str | None:
+    """What a command reads from its input, where that stands on the line: a here-document, or text piped in."""
     if command.stdin is not None:
-        yield from script(command.stdin)
-    elif spoken or written:
-        yield from script("\n".join([*(" ".join(words).replace("\\n", "\n") for words in spoken), *written]))
-    else:
-        yield command
+        return command.stdin
+    texts = []
+    for above in command.upstream:
+        if above.name in ("echo", "printf"):
+            words = [word for word in above.words[1:] if not re.fullmatch(r"-[neE]+|%s(\\n)?", word)]
+            texts.append(" ".join(words).replace("\\n", "\n"))
+        elif above.name in ("cat", "tee") and above.stdin is not None:
+            texts.append(above.stdin)
+    return "\n".join(texts) if texts else None
 
 
-def _find(command: Command, rest: list[str], inner: Callable[[list[str]], Iterator[Command]]) -> Iterator[Command]:
-    roots = []
-    for word in rest:
-        if word.startswith(("-", "(", "!")):
-            break
-        roots.append(word)
-    patterns = [rest[i + 1] for i, word in enumerate(rest[:-1]) if word in ("-name", "-iname", "-path")]
-    reached = [f"{root.rstrip('/')}/{pattern}" for root in roots or ["."] for pattern in patterns] or roots or ["."]
-    yield command
-    if "-delete" in rest:
-        yield from inner(["rm", "-r", *reached])
-    for place, word in enumerate(rest):
-        if word in ("-exec", "-execdir", "-ok", "-okdir"):
-            behind = []
-            for part in rest[place + 1 :]:
-                if part in (";", "+"):
-                    break
-                behind += reached if part == "{}" else [part]
-            if behind:
-                yield from inner(behind)
+def reached(rest: list[str]) -> list[str]:
+    """The paths that the arguments of `find` reach; `**` stands for any folders."""
+    roots = rest[: next((at for at, word in enumerate(rest) if word.startswith(("-", "(", "!"))), len(rest))]
+    paths = [rest[at + 1] for at, word in enumerate(rest[:-1]) if word in ("-path", "-wholename")]
+    names = [rest[at + 1] for at, word in enumerate(rest[:-1]) if word in ("-name", "-iname")]
+    return paths or [f"{root.rstrip('/')}/**/{name}" for root in roots or ["."] for name in names or ["*"]]
 
 
-def _with_piped(words: list[str], upstream: list[Command], mark: str | None) -> list[str]:
-    """What xargs runs: `words`, and the words of the commands before the pipe for what they print."""
-    piped = [word for above in upstream for word in above.words[1:]]
-    if mark is None:
-        return [*words, *piped]
-    return [
-        made for word in words for made in ([word.replace(mark, item) for item in piped] if mark in word else [word])
-    ]
-
-
-def _behind(name: str, rest: list[str]) -> list[str]:
-    takes, operands = _WRAPPERS[name]
-    left = _skip_options(rest, takes)
-    while name in ("env", "sudo", "doas") and left and (ASSIGNMENT.fullmatch(left[0]) or left[0] == "-"):
-        left = left[1:]
-    return left[operands:]
+def _printed(command: Command) -> list[str]:
+    """The words that the output of a command may hold."""
+    return reached(command.words[1:]) if command.name == "find" else command.words[1:]
 
 
 def _skip_options(rest: list[str], takes: str) -> list[str]:
     place, valued = 0, takes.split()
-    while place < len(rest) and rest[place].startswith("-") and rest[place] != "-":
+    while place < len(rest) and rest[place].startswith("-"):
         if rest[place] == "--":
             return rest[place + 1 :]
         place += 2 if rest[place] in valued else 1
     return rest[place:]
-
-
-def _option(rest: list[str], *names: str) -> str | None:
-    for place, word in enumerate(rest[:-1]):
-        if word in names:
-            return rest[place + 1]
-    return None
-
-
-def _attached(rest: list[str], option: str) -> str | None:
-    return next((word.removeprefix(option) for word in rest if word.startswith(option) and word != option), None)
 
 
 # --- whose command it is -----------------------------------------------------------------------
@@ -246,9 +171,9 @@ def script_of(command: Command) -> str:
             if word in ("-c", "-m"):
                 return ""
             skips = not skips and word in ("-X", "-W")
-        else:
+        elif word != "-":
             return word.rpartition("/")[2]
-    return ""
+    return command.inputs[0].rpartition("/")[2] if command.inputs else ""
 
 
 def golf_verb(command: Command) -> tuple[str, list[str]] | None:
@@ -257,7 +182,7 @@ def golf_verb(command: Command) -> tuple[str, list[str]] | None:
     if module_of(command) in ("golf", "golf.cli", "golf.cli.__main__"):
         words = words[words.index("-m") + 1 :]
     elif script_of(command) == "golf":
-        words = words[next(at for at, word in enumerate(words) if word.rpartition("/")[2] == "golf") :]
+        words = words[next((at for at, word in enumerate(words) if word.rpartition("/")[2] == "golf"), 0) :]
     elif command.name != "golf":
         return None
     if {"-h", "--help", "--version"} & set(words):

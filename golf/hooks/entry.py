@@ -94,10 +94,7 @@ def _log(states: Sequence[State], event: str, problem: str) -> None:
         path = state.root / ".golf" / "hooks.log"
         try:
             if path.exists() and path.stat().st_size > LOG_MAX:
-                kept = path.read_bytes()[-LOG_MAX // 2 :]
-                beside = path.with_name(f"hooks.log.{os.getpid()}.tmp")
-                beside.write_bytes(kept[kept.find(b"\n") + 1 :])
-                os.replace(beside, path)
+                path.write_bytes(path.read_bytes()[-LOG_MAX // 2 :].partition(b"\n")[2])
             if path.parent.is_dir():
                 with open(path, "a", encoding="utf-8", errors="replace") as file:
                     file.write(line)

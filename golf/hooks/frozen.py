@@ -2,13 +2,16 @@
 
 import os
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 
 from golf.hooks import writes
+from golf.hooks.inline import UNKNOWN
 from golf.hooks.roles import TERMINAL
 from golf.hooks.shell import Command
-from golf.hooks.state import State, clean
+from golf.hooks.state import State, clean, git
 
 RECORDS = (
     "results.tsv",
@@ -29,6 +32,9 @@ SETTINGS = ("golf.toml", ".codex/hooks.json", ".codex/rules", ".codex/agents", "
 """The human's: limits, money and these guards themselves."""
 
 WEIGHTS = (".pt", ".ptz", ".pth", ".bin", ".safetensors", ".ckpt", ".npz", ".gguf", ".onnx")
+GLOB_MAX = 1_000
+"""Files that a wildcard is taken to mean."""
+
 CHECKPOINTS = {"outputs", "checkpoints"}
 """Folders whose weights are never committed."""
 
@@ -38,7 +44,7 @@ def written(write: writes.Write, state: State) -> str | None:
     for parts in inside(write.path, state):
         for pattern in RECORDS:
             hit = meets(parts, write.is_deep, pattern, state)
-            if hit and not _leaves_alone(write, hit, state) and not _is_stop_file(parts):
+            if hit and not _leaves_alone(write, pattern, hit, state) and not _is_stop_file(parts):
                 return (
                     f"{hit} is one of Caddie's records, which only measuring and the tools write (run_experiment, "
                     "record_note): a failed idea stays as a discard. To end a seed's training early and keep its "
@@ -81,24 +87,63 @@ def inside(path: str, state: State) -> list[tuple[str, ...]]:
 
 
 def meets(parts: tuple[str, ...], is_deep: bool, pattern: str, state: State) -> str | None:
-    """The path below the root at which a write to `parts`, or to all below it, meets the guarded `pattern`."""
+    """The path below the root at which a write to `parts`, or to all below it, meets the guarded `pattern`.
+
+    `**` among the parts stands for any folders; another wildcard meets by what is on disk, unless it stands
+    where the pattern has one as well.
+    """
+    if parts and parts[-1] in _MADE_AGAIN:
+        return None
     if "**" in parts:
-        parts, is_deep = parts[: parts.index("**")], True
+        at = parts.index("**")
+        return meets(parts[:at], False, pattern, state) or _below(parts[:at], parts[-1], pattern, state)
     guarded = pattern.split("/")
-    if not all(fnmatchcase(a, b) or fnmatchcase(b, a) for a, b in zip(parts, guarded, strict=False)):
+    if any(_is_wild(a) and a != b and b != "*" for a, b in zip(parts, guarded, strict=False)):
+        on_disk = (place.relative_to(state.root).parts for place in _glob("/".join(parts), state))
+        shown = (found for found in on_disk if not any(map(_is_hidden_from, found, parts)))
+        return next((hit for found in shown if (hit := meets(found, is_deep, pattern, state))), None)
+    if not all(a == b or fnmatchcase(a, b) for a, b in zip(parts, guarded, strict=False)):
         return None
     if len(parts) >= len(guarded):
-        return clean("/".join(parts), 120)
-    if not is_deep:
-        return None
-    below = next(state.root.glob("/".join([*parts, *guarded[len(parts) :]])), None)
+        return clean("/".join(parts).replace(UNKNOWN, "*"), 120)
+    below = next(_glob("/".join([*parts, *guarded[len(parts) :]]), state), None) if is_deep else None
     return None if below is None else clean(below.relative_to(state.root).as_posix(), 120)
 
 
-def _leaves_alone(write: writes.Write, hit: str, state: State) -> bool:
-    """Whether git spares a record: what it restores it must know, what it cleans it must not."""
+_MADE_AGAIN = ("__pycache__", "*.pyc", ".DS_Store", ".ipynb_checkpoints")
+"""What is made again by itself, wherever it lies."""
+
+
+def _below(start: tuple[str, ...], name: str, pattern: str, state: State) -> str | None:
+    """Something of this name in any folder below `start` that is guarded, or lies in what is."""
+    for place in _glob(pattern, state):
+        if place.relative_to(state.root).parts[: len(start)] == start:
+            within = _glob(f"**/{name}", state, place) if place.is_dir() else iter(())
+            if (hit := place if fnmatchcase(place.name, name) else next(within, None)) is not None:
+                return clean(hit.relative_to(state.root).as_posix(), 120)
+    return None
+
+
+def _glob(pattern: str, state: State, folder: Path | None = None) -> Iterator[Path]:
+    try:
+        yield from islice((folder or state.root).glob(pattern), GLOB_MAX)
+    except (OSError, ValueError, NotImplementedError, IndexError, re.error):
+        return
+
+
+def _is_wild(part: str) -> bool:
+    return any(mark in part for mark in "*?[")
+
+
+def _is_hidden_from(name: str, part: str) -> bool:
+    """Whether a shell's wildcard passes over the name for its leading full stop."""
+    return name.startswith(".") and not part.startswith(".")
+
+
+def _leaves_alone(write: writes.Write, pattern: str, hit: str, state: State) -> bool:
+    """Whether git spares a record: it restores only what was changed, and cleans only what it does not know."""
     if write.by_git == "restores":
-        return not state.is_tracked(hit)
+        return state.is_unchanged(pattern)
     return write.by_git == "cleans" and (state.is_tracked(hit) or hit.startswith(".golf"))
 
 
@@ -122,7 +167,9 @@ def committed(command: Command) -> str | None:
     candidates = list(named)
     if verb != "commit" and (takes_all or named):
         is_forced = any(re.fullmatch(r"-[a-zA-Z]*f[a-zA-Z]*|--force", word) for word in rest)
-        candidates += _would_add(cwd, named or ["."], is_forced)
+        ignored = () if is_forced else ("--exclude-standard",)
+        added = git(cwd, "ls-files", "--others", "--modified", "-z", *ignored, "--", *(named or ["."]))
+        candidates += added.split("\0")
     for path in candidates:
         place = os.path.normpath(f"{cwd}/{path}")
         if place.lower().endswith(WEIGHTS) and CHECKPOINTS & set(place.split("/")[:-1]):
@@ -131,20 +178,3 @@ def committed(command: Command) -> str | None:
                 "good. Add the files you mean by name; an experiment's artifact is kept by Caddie."
             )
     return None
-
-
-def _would_add(cwd: str, paths: list[str], is_forced: bool) -> list[str]:
-    """Untracked and changed files below `paths`, as git sees them; none where git cannot say."""
-    import subprocess
-
-    asked = ["git", "-C", cwd, "ls-files", "--others", "--modified", "-z"]
-    try:
-        done = subprocess.run(
-            [*asked, *([] if is_forced else ["--exclude-standard"]), "--", *paths],
-            capture_output=True,
-            timeout=1.0,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return []
-    return [name for name in os.fsdecode(done.stdout).split("\0") if name]

@@ -48,9 +48,8 @@ def _line(text: str, cwd: str, is_critic: bool, state: State) -> str | None:
             found += [Command(command.cwd, words) for words in findings.lists]
             found += [inner for line in findings.starts for inner in commands(line, command.cwd)]
         reason = (
-            roles.of_the_human(command, code)
+            roles.of_the_human(command)
             or (roles.of_the_critic(command) if is_critic else None)
-            or roles.unseen(command)
             or _first(frozen.written(write, state) for write in writes.of_command(command))
             or _first(frozen.written(write, state) for write in writes.of_findings(findings, command.cwd))
             or frozen.committed(command)

@@ -8,12 +8,13 @@ import ast
 import warnings
 from dataclasses import dataclass, field
 
-UNKNOWN = "*"
-"""Stands for a part of a path that only running would tell."""
+UNKNOWN = "\ufffd"
+"""Stands for a part of a path that only running would tell; it is like no name that is written out."""
 
-_WRITING = {"write_text", "write_bytes", "unlink", "rmdir", "touch", "mkdir", "symlink_to", "hardlink_to", "chmod"}
+_WRITING = {"write_text", "write_bytes", "unlink", "rmdir", "touch", "symlink_to", "hardlink_to", "chmod"}
+_SAVING = {"save", "savez", "savetxt", "to_csv", "to_json", "to_parquet", "tofile", "save_file"}
 _RENAMING = {"rename", "replace"}
-_OF_OS = {"remove", "unlink", "rmdir", "removedirs", "truncate", "mkdir", "makedirs", "chmod", "chown"}
+_OF_OS = {"remove", "unlink", "rmdir", "removedirs", "truncate", "chmod", "chown"}
 _WHOLE = {"rmtree", "move"}
 _COPYING = {"copy", "copy2", "copyfile", "copytree", "copymode", "link", "symlink"}
 _STARTING = {"system", "popen", "run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput"}
@@ -88,6 +89,8 @@ def _call(node: ast.Call, known: dict[str, str], modules: dict[str, str], found:
         found.trees += paths
     elif name in _COPYING and module in ("shutil", "os", ""):
         found.writes += paths[1:]
+    elif name in _SAVING:
+        found.writes += paths
     elif place is not None and name in _WRITING:
         found.writes.append(place)
     elif name in _RENAMING and (place is not None or module == "os"):
@@ -112,7 +115,7 @@ def _is_path(node: ast.expr | None) -> bool:
 
 
 def _path(node: ast.expr, known: dict[str, str], depth: int = 0) -> str | None:
-    """The text an expression stands for, unknown parts as `*`; None when it is all unknown."""
+    """The text an expression stands for, unknown parts as `UNKNOWN`; None when it is all unknown."""
     if depth > 30:
         return None
     if isinstance(node, ast.Constant):
@@ -132,11 +135,13 @@ def _path(node: ast.expr, known: dict[str, str], depth: int = 0) -> str | None:
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         parts = [_path(argument, known, depth + 1) for argument in node.args]
+        if name in ("cwd", "getcwd"):
+            return "."
         if name in ("glob", "rglob", "iterdir", "joinpath", "with_name") and isinstance(function, ast.Attribute):
             start = _path(function.value, known, depth + 1)
             named = [part for part in parts if part is not None]
             if start is not None or named:
-                return "/".join([start or ".", *(["**"] if name == "rglob" else []), *(named or [UNKNOWN])])
+                return "/".join([start or ".", *(["**"] if name == "rglob" else []), *(named or ["*"])])
         if name in _JOINING:
             if isinstance(function, ast.Attribute) and not parts:
                 return _path(function.value, known, depth + 1)

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from golf.hooks import writes
-from golf.hooks.commands import SHELLS, golf_verb
+from golf.hooks.commands import golf_verb
 from golf.hooks.shell import Command
 from golf.hooks.state import clean
 
@@ -30,7 +30,7 @@ _READING_GOLF = {
 }  # fmt: skip
 
 
-def of_the_human(command: Command, code: str | None) -> str | None:
+def of_the_human(command: Command) -> str | None:
     """What a human says or decides, and an agent must not say in their name."""
     verb, words = golf_verb(command) or ("", [])
     if verb == "record":
@@ -46,14 +46,8 @@ def of_the_human(command: Command, code: str | None) -> str | None:
         return "golf submit would spend money without asking. Use the tool submit_job, which asks a person."
     if verb == "init" and {"--trust", "--undo"} & set(words):
         return humans("decision about these guards")
-    if code and re.search(r"golf\.(play|codex)|from golf import", code) and _FORGED.search(code):
-        return humans("word in the shared channel")
     return None
 
-
-_FORGED = re.compile(
-    r"\ballow_edits\b|\bwithdraw\b|\breview\.(accept|record|override)\b|['\"](override|directive|verdict)['\"]"
-)
 
 SPAWN_THE_CRITIC = (
     "A verdict is the critic's, who did not write the change. Spawn the critic (agent_type critic) on the experiment; "
@@ -91,12 +85,3 @@ def critic_changes(what: str) -> str:
         f"The critic reads and judges, and changes nothing ({what} is refused). Use review_submission and the other "
         "read-only tools; say in the verdict (record_note) what should be changed."
     )
-
-
-def unseen(command: Command) -> str | None:
-    """A shell that waits for what is typed: no guard sees that."""
-    if command.name not in SHELLS or command.stdin is not None or command.inputs or command.upstream:
-        return None
-    if any(not word.startswith(("-", "+")) or word in ("--version", "--help") for word in command.words[1:]):
-        return None
-    return f"What is typed into an open {command.name} passes no guard of this workspace. Run the command itself."

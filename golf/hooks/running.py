@@ -11,17 +11,14 @@ from golf.hooks.shell import Command
 from golf.hooks.state import State, clean
 
 GPU = {
-    "nvidia-smi", "nvidia-settings", "nvidia-debugdump", "nvtop", "gpustat", "nvitop", "dcgmi", "rocm-smi", "amd-smi",
-    "radeontop", "intel_gpu_top", "asitop", "powermetrics", "nsys", "ncu", "nvprof", "cuda-gdb", "compute-sanitizer",
+    "nvidia-smi", "nvtop", "gpustat", "nvitop", "dcgmi", "rocm-smi", "amd-smi", "asitop", "powermetrics", "nsys", "ncu",
+    "nvprof", "cuda-gdb", "compute-sanitizer",
 }  # fmt: skip
-ATTACHING = {
-    "py-spy", "gdb", "lldb", "strace", "ltrace", "perf", "bpftrace", "pyrasite", "memray", "austin", "rr", "cpulimit",
-    "prlimit", "taskset", "chrt", "ionice", "renice", "snice",
-}  # fmt: skip
-KILLING = {"kill", "pkill", "killall", "killall5", "skill", "xkill", "reboot", "shutdown", "poweroff", "halt"}
+ATTACHING = {"py-spy", "gdb", "lldb", "strace", "ltrace", "perf", "memray", "renice"}
+KILLING = {"kill", "pkill", "killall", "reboot", "shutdown"}
 LAUNCHING = {"torchrun", "deepspeed", "horovodrun"}
 LAUNCHING_MODULES = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch", "deepspeed")
-TRAINER = re.compile(r"(?!test_)(.*[_-])?(pre)?train(ing|er)?([_-].*|\d*)\.py")
+TRAINER = re.compile(r"(?!.*(?:log|plot|token|test|stat))(?:train|pretrain|finetune).*\.py")
 
 LOOKING = {"ls", "stat", "du", "find", "tree", "test", "[", "cd", "echo", "printf", "realpath", "readlink", "dirname"}
 """Programs that take a path and do not read the file."""
@@ -64,12 +61,28 @@ def _disturbs(command: Command) -> str | None:
         )
     if name in ATTACHING or module.replace("_", "-") in ATTACHING:
         return "attaching to processes stops or slows it. Its progress and last metrics: job_status."
-    if (name in KILLING or (name == "fuser" and "-k" in words)) and not {"-0", "-l", "-L"} & set(words[1:2]):
+    if (name in KILLING or (name == "fuser" and "-k" in words)) and not _is_harmless(command):
         return (
             "a signal from outside leaves it without a result. To stop it whole: cancel_job; to end a seed early and "
             "keep its result: touch experiments/NAME/logs/train_seedN.stop"
         )
     return _SECOND if _is_training(command, module) else None
+
+
+_PERHAPS_OURS = re.compile(r"python|train|torch|golf|gpt|cuda|experiment|[^\w -]", re.I)
+
+
+def _is_harmless(command: Command) -> bool:
+    """Whether a signal only asks, goes to a job of this very shell, or to a program that is no training."""
+    options = [word for word in command.words[1:] if word.startswith("-")]
+    named = [word for word in command.words[1:] if not word.startswith("-")]
+    if {"-0", "-l", "-L"} & set(options[:1]):
+        return True
+    if command.name == "kill":
+        return bool(named) and all(word.startswith("%") for word in named)
+    others = [word for word in options if not re.fullmatch(r"-f|-x|-\d+|-[A-Z]{3,}|--full", word)]
+    is_other = all(len(word) > 3 and not _PERHAPS_OURS.search(word) for word in named)
+    return command.name in ("pkill", "killall") and bool(named) and not others and is_other
 
 
 def _is_training(command: Command, module: str) -> bool:
@@ -82,7 +95,7 @@ def _is_training(command: Command, module: str) -> bool:
         command.name in LAUNCHING
         or (command.name == "accelerate" and "launch" in command.words)
         or module.startswith(LAUNCHING_MODULES)
-        or TRAINER.fullmatch(script_of(command)) is not None
+        or TRAINER.fullmatch(script_of(command) or f"{module.rpartition('.')[2]}.py") is not None
     )
 
 
@@ -112,7 +125,7 @@ def _looks_for_processes(command: Command) -> bool:
 
 def ends_golf(command: Command, found: Iterable[Command], state: State) -> str | None:
     """Why Caddie's own processes are not ended by hand, also while no run is on."""
-    if command.name not in ("kill", "pkill", "killall") or {"-0", "-l", "-L"} & set(command.words[1:2]):
+    if command.name not in ("kill", "pkill", "killall") or _is_harmless(command):
         return None
     looks = [word for other in found if _looks_for_processes(other) for word in other.words]
     is_named = any(_OURS.search(word) for word in [*looks, *command.words[1:]])

@@ -1,17 +1,23 @@
 """Reading a shell line into its simple commands, without running it.
 
-Lists, pipes, substitutions, here-documents, loops, functions and `case` are taken apart; variables set on
-the line are followed. A word that takes one of several values (a loop's variable, braces) becomes all of
-them: it says too much rather than too little.
+Lists, pipes, groups, loops, substitutions and here-documents are taken apart; plain variables set on the line
+are followed. Braces, arrays and the patterns of `case` are not worked out.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import dropwhile, takewhile
 from pathlib import PurePath
 
 LONGEST = 200_000
 """Characters of a line that are read; patches in here-documents are long, commands are not."""
+
+LONGEST_VALUE = 10_000
+"""Characters a variable keeps."""
+
+EXPANDED_MAX = 1_000_000
+"""Characters that variables may add to one text."""
 
 MOST = 2_000
 """Commands of a line that are read."""
@@ -22,8 +28,11 @@ DEEPEST = 8
 NESTED = 40
 """Parentheses within parentheses that are followed."""
 
-MOST_VALUES = 64
-"""Values one word may take."""
+NOWHERE = "/?"
+"""The folder behind a `cd` to a place that only running would tell."""
+
+SEVERAL = "\x1f"
+"""Between the values of a loop's variable, which becomes all of them at once."""
 
 
 @dataclass
@@ -47,40 +56,34 @@ class Command:
         return self.words[0].rstrip("/").rpartition("/")[2] if self.words else ""
 
 
-def read(
-    line: str, cwd: str, variables: Mapping[str, list[str]], depth: int = 0
-) -> tuple[list[Command], dict[str, list[str]]]:
+def read(line: str, cwd: str, variables: Mapping[str, str], depth: int = 0) -> tuple[list[Command], dict[str, str]]:
     """The commands of `line` as they are written, and the variables as they stand behind it.
 
-    Unreadable syntax ends the reading and never raises. `variables` names the values each may have.
+    Unreadable syntax ends the reading and never raises.
     """
     reader = Reader(line[:LONGEST], cwd, dict(variables), depth)
     reader.list_until("")
     return reader.found, reader.variables
 
 
-_OPENING = {"if", "then", "elif", "else", "while", "until", "do", "{", "}", "!", "coproc", "fi", "done", "esac"}
+_OPENING = {"if", "then", "elif", "else", "while", "until", "do", "{", "}", "!", "fi", "done", "for"}
 """Words before a command that are none."""
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
-ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(?:\[[^]]*\])?\+?=(.*)", re.DOTALL)
-_PLAIN = re.compile(r"[^\s\\'\"$`|&;()<>#{}~*?\[=]+")
+ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.DOTALL)
+_PLAIN = re.compile(r"[^\s\\'\"$`|&;()<>#~]+")
 _REDIRECTION = re.compile(r"(\d*|&)(<<<|<<-?|>>|>\||>&|<>|<&|>|<)")
-_KEYWORD = re.compile(r"(\[\[|[{}!]|[a-z]+)(?=[\s;&|()]|$)")
-_ANSI = re.compile(r"\$'((?:[^'\\]|\\.)*)'?", re.DOTALL)
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_FUNCTION = re.compile(r"[ \t]+[^\s(){};|&]+[ \t]*(\([ \t]*\))?")
-_CLOSED = re.compile(r"\s*\)")
+_KEYWORD = re.compile(r"([{}!]|[a-z]+)(?=[\s;&|()]|$)")
 
 
 class Reader:
     """A cursor over one line of shell, which may have line breaks."""
 
-    def __init__(self, text: str, cwd: str, variables: dict[str, list[str]], depth: int) -> None:
+    def __init__(self, text: str, cwd: str, variables: dict[str, str], depth: int) -> None:
         self.text, self.at = text, 0
         self.cwd, self.variables, self.depth = cwd, variables, depth
         self.found: list[Command] = []
-        self.nested = 0
+        self.nested, self.room = 0, EXPANDED_MAX
         self.pending: list[tuple[Command, str, bool, bool]] = []
         """Here-documents announced on this line: reader, delimiter, tabs stripped, taken literally."""
 
@@ -88,8 +91,8 @@ class Reader:
 
     def list_until(self, end: str) -> list[Command]:
         """Read commands up to an unmatched `end` (a parenthesis) or the end of the text; returns those read."""
-        first, pipe, cases = len(self.found), [], 0
-        command, keywords = self._fresh(pipe), []
+        first, pipe, is_loop = len(self.found), list[Command](), False
+        command = Command(self.cwd)
         while self.at < len(self.text) and len(self.found) < MOST:
             char = self.text[self.at]
             if char in " \t\r" or self.text.startswith("\\\n", self.at):
@@ -99,133 +102,87 @@ class Reader:
             elif self._redirection(command):
                 continue
             elif char in ";&|\n":
-                operator = "|" if char == "|" and not self.text.startswith("||", self.at) else ";"
+                is_pipe = char == "|" and not self.text.startswith("||", self.at)
                 while self.at < len(self.text) and self.text[self.at] in ";&|" and char != "\n":
                     self.at += 1
                 if char == "\n":
                     self.at += 1
                     self._here_documents()
-                if char == "\n" and not (command.words or command.outputs or keywords):
-                    continue  # a pipe goes on behind the line's end
-                cases += self._finish(command, keywords)
-                pipe = [] if operator == ";" else [*pipe, command] if command.words else pipe
-                command, keywords = self._fresh(pipe), []
+                    if not (command.words or command.outputs):
+                        continue  # a pipe goes on behind the line's end
+                self._finish(command, is_loop)
+                pipe = ([*pipe, command] if command.words else pipe) if is_pipe else []
+                command, is_loop = Command(self.cwd, upstream=list(pipe)), False
             elif char == "(":
+                if command.words and self.text[self.at - 1] != "=":  # the name of a function
+                    self._finish(command, is_loop)
+                    command, is_loop = Command(self.cwd), False
                 self.at += 1
                 pipe = [*pipe, *self._parenthesis(command)]
             elif char == ")":
                 self.at += 1
-                if cases or "case" in keywords:  # a pattern
-                    cases += "case" in keywords
-                    command, keywords = self._fresh(pipe), []
-                elif end == ")":
+                if end == ")":
                     break
-            elif not self._keyword(command, keywords):
+                self._finish(command, is_loop)  # what a `case` looks for
+                command, is_loop = Command(self.cwd), False
+            elif not command.words and not is_loop and (match := _KEYWORD.match(self.text, self.at)):
+                if match[1] in _OPENING:
+                    self.at, is_loop = match.end(), match[1] == "for"
+                else:
+                    command.words += self._word()
+            else:
                 command.words += self._word()
-        self._finish(command, keywords)
+        self._finish(command, is_loop)
         return self.found[first:]
 
-    def _fresh(self, pipe: list[Command]) -> Command:
-        return Command(cwd=self.cwd, upstream=list(pipe))
-
-    def _keyword(self, command: Command, keywords: list[str]) -> bool:
-        """Take a reserved word where a command may begin."""
-        if command.words:
-            return False
-        match = _KEYWORD.match(self.text, self.at)
-        if match is None or keywords[-1:] in (["for"], ["select"], ["case"]):
-            return False
-        word = match[1]
-        if word == "[[":
-            self._condition("]]")
-        elif word == "function" and (named := _FUNCTION.match(self.text, match.end())):
-            self.at = named.end()
-        elif word in ("for", "select", "case"):
-            keywords.append(word)
-            self.at = match.end()
-        elif word in _OPENING:
-            self.at = match.end()
-            if word == "esac":
-                keywords.append(word)
-        else:
-            return False
-        return True
-
-    def _finish(self, command: Command, keywords: list[str]) -> int:
-        """Keep a command, follow its assignments and its change of folder; by how much `case` got deeper."""
-        words, deeper = command.words, 0
-        for keyword in keywords:
-            if keyword in ("for", "select") and words:
-                self.variables[words[0]] = [word for word in words[2:] if word]
-                words.clear()
-            elif keyword == "case":
-                words.clear()
-                deeper += 1
-            elif keyword == "esac":
-                deeper -= 1
-        while words and (match := ASSIGNMENT.fullmatch(words[0])):
-            if all(ASSIGNMENT.fullmatch(word) for word in words):
-                self.variables[match[1]] = [match[2]]
-            words.pop(0)
-        while words and not words[0]:  # what an unknown expansion left
-            words.pop(0)
-        if words and words[0] in ("export", "declare", "local", "readonly", "typeset"):
+    def _finish(self, command: Command, is_loop: bool) -> None:
+        """Keep a command; follow its assignments and its change of folder."""
+        words = command.words
+        if is_loop and words:
+            self._set(words[0], SEVERAL.join(word for word in words[2:] if word))
+            words.clear()
+        assigned = list(takewhile(bool, map(ASSIGNMENT.fullmatch, words)))
+        for match in assigned if len(assigned) == len(words) else ():
+            if match:
+                self._set(match[1], match[2])
+        words[:] = dropwhile(lambda word: not word, words[len(assigned) :])  # empty: an unknown expansion
+        if words and words[0] in ("export", "declare", "local", "readonly"):
             for word in words[1:]:
                 if match := ASSIGNMENT.fullmatch(word):
-                    self.variables[match[1]] = [match[2]]
+                    self._set(match[1], match[2])
         elif words and words[0] in ("cd", "pushd"):
             places = [word for word in words[1:] if not word.startswith("-")]
             if places or len(words) == 1:
-                self.cwd = str(PurePath(self.cwd, places[0] if places else self._value("HOME", "~")))
+                place = places[0] if places else self.variables.get("HOME", "~")
+                self.cwd = str(PurePath(self.cwd, place or NOWHERE))
         if words or command.outputs:
             self.found.append(command)
-        return deeper
+
+    def _set(self, name: str, value: str) -> None:
+        self.variables[name] = value[:LONGEST_VALUE]
 
     def _parenthesis(self, command: Command) -> list[Command]:
         """Read what an opened parenthesis holds; the commands, if it is a group of some."""
-        if command.words and (match := _CLOSED.match(self.text, self.at)):  # the name of a function
-            self.at = match.end()
-            command.words.clear()
-        elif command.words and command.words[-1].endswith("=") and self.text[self.at - 2] == "=":
-            self._array(command.words.pop()[:-1])
-        elif self.nested >= NESTED:
-            pass
-        elif not command.words and self.text.startswith("(", self.at) and self.text.find("))", self.at) >= 0:
-            self._condition("))")
-        else:
-            cwd, variables = self.cwd, dict(self.variables)
-            self.nested += 1
-            inner = self.list_until(")")
-            self.nested -= 1
-            self.cwd, self.variables = cwd, variables
-            return inner
-        return []
+        is_array = bool(command.words) and self.text[self.at - 2] == "="
+        if self.nested >= NESTED:
+            return []
+        first, cwd, variables = len(self.found), self.cwd, dict(self.variables)
+        self.nested += 1
+        inner = self.list_until(")")
+        self.nested -= 1
+        self.cwd, self.variables = cwd, variables
+        if is_array:
+            del self.found[first:]
+        return inner
 
-    def _condition(self, end: str) -> None:
-        """Pass over a condition or arithmetic up to `end`, for the commands substituted in it."""
-        start = self.at + len(end)
-        stop = self._next(end, self.at)
-        self.at = stop + len(end)
-        self._substituted(self.text[start:stop])
-
-    def _substituted(self, text: str) -> list[str]:
-        """Read the commands substituted in a text; the values it takes."""
+    def _substituted(self, text: str) -> str:
+        """Read the commands substituted in a text; what it becomes."""
         if self.depth >= DEEPEST:
-            return [""]
+            return ""
         reader = Reader(text, self.cwd, self.variables, self.depth + 1)
-        values = reader._quoted("")
+        value = reader._quoted("")
         self.found += reader.found
-        return values
-
-    def _array(self, name: str) -> None:
-        values: list[str] = []
-        while self.at < len(self.text) and self.text[self.at] != ")":
-            if self.text[self.at] in " \t\r\n;&|(<>":
-                self.at += 1
-            else:
-                values += self._word()
-        self.at += 1
-        self.variables[name] = values
+        return value
 
     # --- redirections --------------------------------------------------------------------------
 
@@ -271,49 +228,48 @@ class Reader:
     # --- words ---------------------------------------------------------------------------------
 
     def _word(self) -> list[str]:
-        """One word as the words it becomes: several where it takes several values, none where it is empty."""
-        values, is_literal, start = [""], True, self.at
+        """One word as the words it becomes."""
+        words, start = [""], self.at
         while self.at < len(self.text):
             char = self.text[self.at]
             if match := _PLAIN.match(self.text, self.at):
-                values = [value + match[0] for value in values]
+                words[-1] += match[0]
                 self.at = match.end()
             elif char in " \t\r\n|&;()" or (char in "<>" and not self.text.startswith(("<(", ">("), self.at)):
                 break
             elif char == "\\":
-                values = [value + self.text[self.at + 1 : self.at + 2].replace("\n", "") for value in values]
+                words[-1] += self.text[self.at + 1 : self.at + 2].replace("\n", "")
                 self.at += 2
             elif char == "'":
                 end = self._next("'", self.at + 1)
-                values = [value + self.text[self.at + 1 : end] for value in values]
-                self.at, is_literal = end + 1, False
+                words[-1] += self.text[self.at + 1 : end]
+                self.at = end + 1
             elif char == '"':
                 self.at += 1
-                values, is_literal = _joined(values, self._quoted('"')), False
-            elif char in "$`" or (char in "<>"):
-                split = [part for value in self._expansion() for part in (value.split() or [""])]
-                values = _joined(values, split or [""])
+                words[-1] += self._quoted('"')
+            elif char in "$`<>":
+                first, *others = self._expansion().split() or [""]
+                words[-1] += first
+                words += others
             elif char == "~" and self.at == start and self.text[self.at + 1 : self.at + 2] in ("", "/", " ", "\n", ";"):
-                values = [self._value("HOME", "~")]
+                words[-1] = self.variables.get("HOME", "~")
                 self.at += 1
             else:
-                values = [value + char for value in values]
+                words[-1] += char
                 self.at += 1
         if self.at == start:  # nothing that a word may hold: never stand still
             self.at += 1
             return []
-        if is_literal:
-            values = [word for value in values for word in _braces(value)][:MOST_VALUES]
-        return values
+        return [part for word in words for part in word.split(SEVERAL)]
 
-    def _quoted(self, end: str) -> list[str]:
-        """The values of text in double quotes (or of a here-document) up to `end`."""
-        values = [""]
+    def _quoted(self, end: str) -> str:
+        """Text in double quotes (or of a here-document) up to `end`."""
+        parts = []
         stop = re.compile(r'[\\"$`]' if end else r"[\\$`]")
         while self.at < len(self.text):
             match = stop.search(self.text, self.at)
             until = match.start() if match else len(self.text)
-            values = [value + self.text[self.at : until] for value in values]
+            parts.append(self.text[self.at : until])
             self.at = until
             if match is None:
                 break
@@ -322,19 +278,15 @@ class Reader:
                 break
             if match[0] == "\\":
                 escaped = self.text[until + 1 : until + 2]
-                kept = {"\n": ""}.get(escaped, escaped if escaped in '$`"\\' else f"\\{escaped}")
-                values = [value + kept for value in values]
+                parts.append({"\n": ""}.get(escaped, escaped if escaped in '$`"\\' else f"\\{escaped}"))
                 self.at += 2
             else:
-                values = _joined(values, self._expansion(is_quoted=True))
-        return values
+                parts.append(self._expansion(is_quoted=True))
+        return "".join(parts)
 
-    def _expansion(self, *, is_quoted: bool = False) -> list[str]:
-        """The values of `$…`, a backquoted command or a process substitution; an unknown one is empty."""
+    def _expansion(self, *, is_quoted: bool = False) -> str:
+        """What `$…`, a backquoted command or a process substitution becomes; an unknown one is empty."""
         text, start = self.text, self.at
-        if text.startswith("$((", start) and text.find("))", start) >= 0:
-            self._condition("))")
-            return ["0"]
         if text.startswith(("$(", "<(", ">("), start):
             self.at += 2
             return self._substitution(None)
@@ -344,41 +296,38 @@ class Reader:
                 end += 2 if text[end] == "\\" else 1
             self.at = end + 1
             return self._substitution(text[start + 1 : end].replace("\\`", "`"))
-        if text.startswith(("$'", '$"'), start) and is_quoted:
-            self.at += 1
-            return ["$"]
-        if match := _ANSI.match(text, start):
-            self.at = match.end()
-            return [_ansi(match[1])]
-        if text.startswith('$"', start):
-            self.at += 2
-            return self._quoted('"')
+        if text.startswith(("$'", '$"'), start):
+            self.at += 1  # the quotes stand for themselves
+            return "$" if is_quoted else ""
         if text.startswith("${", start):
             end = self._closing_brace(start + 2)
             inner, self.at = text[start + 2 : end], end + 1
-            match = _NAME.match(inner.lstrip("!#"))
+            match = _NAME.match(inner)
             if match is None:
-                return [""]
+                return ""
             default = re.match(r":?[-=+](.*)", inner[match.end() :], re.DOTALL)
-            known = self.variables.get(match[0])
-            if known is None or (default and inner[match.end() :].lstrip(":").startswith("+")):
-                if default is None:
-                    return [""]
-                return self._substituted(default[1])
-            return list(known)
+            if match[0] in self.variables or default is None:
+                return self._variable(match[0])
+            return self._substituted(default[1])
         if match := _NAME.match(text, start + 1):
             self.at = match.end()
-            if match[0] == "PWD":
-                return [self.cwd]
-            return list(self.variables.get(match[0], [""]))
-        self.at = start + (2 if text[start + 1 : start + 2] in set("@*#?$!-0123456789") else 1)
-        return ["" if self.at == start + 2 else "$"]
+            return self._variable(match[0])
+        special = text[start + 1 : start + 2]
+        self.at = start + (2 if special and special in "@*#?$!-0123456789" else 1)
+        if special == "!":
+            return "%!"  # the job started last, as `kill` names jobs
+        return "" if self.at == start + 2 else "$"
 
-    def _substitution(self, text: str | None) -> list[str]:
+    def _variable(self, name: str) -> str:
+        value = self.cwd if name == "PWD" else self.variables.get(name, "")
+        self.room -= len(value)
+        return value if self.room > 0 else ""
+
+    def _substitution(self, text: str | None) -> str:
         """Read a command substitution, here or from `text`; its output, where that is plain to see."""
         if self.depth >= DEEPEST:
             self.at = self.at if text is not None else len(self.text)
-            return [""]
+            return ""
         if text is None:
             cwd, variables, depth = self.cwd, dict(self.variables), self.depth
             self.depth += 1
@@ -390,19 +339,16 @@ class Reader:
             inner, _ = read(text, self.cwd, self.variables, self.depth + 1)
             self.found += inner
         if len(inner) != 1 or not inner[0].words:
-            return [""]
+            return ""
         words = inner[0].words
         match inner[0].name:
             case "echo" | "printf":
-                return [" ".join(word for word in words[1:] if not re.fullmatch(r"-[neE]+|%s(\\n)?", word))]
+                return " ".join(word for word in words[1:] if not re.fullmatch(r"-[neE]+|%s(\\n)?", word))
             case "which" | "command" | "basename" | "realpath" | "readlink":
-                return [words[-1]]
+                return words[-1]
             case "pwd":
-                return [inner[0].cwd]
-        return [""]
-
-    def _value(self, name: str, otherwise: str) -> str:
-        return (self.variables.get(name) or [otherwise])[0]
+                return inner[0].cwd
+        return ""
 
     def _closing_brace(self, at: int) -> int:
         depth = 1
@@ -416,36 +362,3 @@ class Reader:
     def _next(self, mark: str, at: int) -> int:
         found = self.text.find(mark, at)
         return len(self.text) if found < 0 else found
-
-
-def _joined(left: list[str], right: list[str]) -> list[str]:
-    return [a + b for a in left for b in right][:MOST_VALUES]
-
-
-def _braces(word: str) -> list[str]:
-    """The words that braces make of one; of very many, the first."""
-    words = [word]
-    for _ in range(MOST_VALUES):
-        made = [inner for one in words for inner in _innermost(one)][:MOST_VALUES]
-        if made == words:
-            break
-        words = made
-    return words
-
-
-def _innermost(word: str) -> list[str]:
-    match = _BRACES.search(word)
-    if match is None:
-        return [word]
-    return [f"{word[: match.start()]}{part}{word[match.end() :]}" for part in match[1].split(",")]
-
-
-def _ansi(text: str) -> str:
-    def character(match: re.Match[str]) -> str:
-        if match[1]:
-            return chr(int(match[1], 16))
-        if match[2]:
-            return chr(int(match[2], 8) & 0xFF)
-        return {"n": "\n", "t": "\t", "r": "\r"}.get(match[3], match[3])
-
-    return re.sub(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.))", character, text, flags=re.DOTALL)

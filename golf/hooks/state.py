@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class State:
 
         try:
             return tomllib.loads((self.root / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self.problems.append(f"{CONFIG}: {error}")
             return {}
 
@@ -155,10 +156,10 @@ class State:
     def progress(self, job: Job) -> str:
         """The job's phase and last step, from the files it writes."""
         try:
-            status = json.loads((self.root / ".golf" / "jobs" / job.id / "status.json").read_text(encoding="utf-8"))
+            status = json.loads(_tail(self.root / ".golf" / "jobs" / job.id / "status.json", METRICS_TAIL * 16))
             phase = str(status["phase"])
             metrics = [Path(str(path)) for path in status.get("metrics") or []]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return ""
         steps = []
         for path in metrics[:8]:
@@ -175,10 +176,8 @@ class State:
     def results(self) -> list[dict[str, str]]:
         """Rows of results.tsv by column, oldest first; of a long file its last megabyte."""
         path = self.root / "results.tsv"
-        try:
-            with open(path, "rb") as file:
-                header = file.readline().decode("utf-8", "replace").removeprefix("\ufeff").rstrip("\r\n")
-        except OSError:
+        header = head(path, METRICS_TAIL).split("\n")[0].removeprefix("\ufeff").rstrip("\r")
+        if not header:
             return []
         columns = header.split("\t")
         if "val_bpb" not in columns or "description" not in columns:
@@ -194,19 +193,24 @@ class State:
 
     @cached_property
     def notes(self) -> list[dict[str, Any]]:
-        """Lines of the shared channel that are notes, oldest first."""
-        return list(self._notes())
+        """Lines of the shared channel that are notes, oldest first; of a long file those at its end."""
+        return list(_as_notes(_tail(self.root / "notes.jsonl", NOTES_TAIL).split("\n")))
 
-    def _notes(self, containing: str = "") -> Iterator[dict[str, Any]]:
-        for line in _tail(self.root / "notes.jsonl", NOTES_TAIL).split("\n"):
-            if containing in line and isinstance((note := _object(line)).get("text"), str):
-                yield note
+    def _spoken(self, word: str) -> Iterator[dict[str, Any]]:
+        """The notes of the whole channel that hold a word in quotes, oldest first."""
+        path = self.root / "notes.jsonl"
+        try:
+            if path.is_file() and path.stat().st_size:
+                with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+                    yield from _as_notes(_lines_with(f'"{word}"'.encode(), text))
+        except (OSError, ValueError) as error:
+            self.problems.append(f"notes.jsonl: {error}")
 
     @property
     def directives(self) -> list[str]:
         """The human's standing orders, oldest first."""
         standing: dict[str, None] = {}
-        for note in self.notes:
+        for note in self._spoken("directive"):
             if note.get("kind") == "directive" and str(note.get("by", "")).startswith("human:"):
                 standing.pop(note["text"], None)
                 if note.get("target") != "withdrawn":
@@ -217,7 +221,7 @@ class State:
     def overrides(self) -> set[str]:
         """Paths, relative to the root, that a human opened within the last day."""
         opened = set()
-        for note in self._notes('"override"'):
+        for note in self._spoken("override"):
             said = _when(note.get("at"))
             is_fresh = said is not None and timedelta(minutes=-5) < self.now - said < OVERRIDE
             target = note.get("target")
@@ -229,21 +233,12 @@ class State:
     # --- git -----------------------------------------------------------------------------------
 
     def is_tracked(self, name: str) -> bool:
-        """Whether git's index has this file, or files in this folder; false where there is no plain repository."""
-        for folder in (self.root, *self.root.parents):
-            if (folder / ".git").exists():
-                path = (self.root / name).relative_to(folder).as_posix().encode()
-                try:
-                    index = (folder / ".git" / "index").read_bytes()
-                except OSError:
-                    return False
-                at = index.find(path + b"\0")
-                while at >= 0:
-                    if int.from_bytes(index[at - 2 : at], "big") & 0xFFF == len(path):  # the name's length, before it
-                        return True
-                    at = index.find(path + b"\0", at + 1)
-                return path + b"/" in index
-        return False
+        """Whether git's index has this file, or files in this folder."""
+        return bool(git(self.root, "ls-files", "--", name))
+
+    def is_unchanged(self, pattern: str) -> bool:
+        """Whether git has the files of `pattern`, and all below them, as they are; also where it has none of them."""
+        return not git(self.root, "status", "--porcelain", "--untracked-files=no", "--", pattern, f"{pattern}/*")
 
     # --- how -----------------------------------------------------------------------------------
 
@@ -285,6 +280,17 @@ def find(starts: Iterable[object], environment: Mapping[str, str]) -> list[State
         if root is not None:
             roots[root] = None
     return [State(root) for root in roots]
+
+
+def git(folder: object, *asked: str) -> str:
+    """What git answers; nothing where it cannot, or takes longer than a second."""
+    import subprocess
+
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *asked], capture_output=True, timeout=1.0, check=False)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+    return os.fsdecode(done.stdout)
 
 
 def clean(text: object, longest: int = 200) -> str:
@@ -329,7 +335,33 @@ def _when(text: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def head(path: Path, num_bytes: int) -> str:
+    """The beginning of a file; empty for what is none, or cannot be read."""
+    try:
+        if path.is_file():  # a pipe would wait for its writer
+            with open(path, "rb") as file:
+                return file.read(num_bytes).decode("utf-8", "replace")
+    except OSError:
+        pass
+    return ""
+
+
+def _lines_with(word: bytes, text: mmap) -> Iterator[str]:
+    at = text.find(word)
+    while at >= 0:
+        end = text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        yield text[text.rfind(b"\n", 0, at) + 1 : end].decode("utf-8", "replace")
+        at = text.find(word, end)
+
+
+def _as_notes(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    return (note for line in lines if isinstance((note := _object(line)).get("text"), str))
+
+
 def _tail(path: Path, num_bytes: int) -> str:
+    if not path.is_file():
+        return ""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - num_bytes))

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from golf.hooks import inline
-from golf.hooks.commands import PYTHON
+from golf.hooks.commands import PYTHON, given
 from golf.hooks.shell import Command
-
-PATCH_FILE_MAX = 1 << 20
-"""Bytes of a patch on disk that are looked through for file names."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +27,22 @@ class Write:
     """Brings back what git has in HEAD or in its index, or removes what git does not have."""
 
 
-_CODEX_PATCH = re.compile(r"^[ \t]*\*\*\* (?:(?:Add|Update|Delete) File|Move to): *(.*\S)", re.MULTILINE)
-_DIFF = re.compile(r"^--- (?:[ab]/)?([^\t\n]+).*\n\+\+\+ (?:[ab]/)?([^\t\n]+)", re.MULTILINE)
+_CODEX_PATCH = re.compile(r"^[ \t]*\*\*\* (?:(?:Add|Update|Delete) File|Move to):(.*)", re.MULTILINE)
+_DIFF = re.compile(r"^--- ([^\t\n]+)(?:\t[^\n]*)?\n\+\+\+ ([^\t\n]+)", re.MULTILINE)
 
 _EVERY_OPERAND = {
-    "rm", "rmdir", "unlink", "shred", "truncate", "touch", "mkdir", "mkfifo", "tee", "sponge", "ed", "ex", "vi", "vim",
-    "nvim", "nano", "emacs", "gzip", "gunzip", "bzip2", "bunzip2", "xz", "unxz", "zstd", "unzstd", "dos2unix", "split",
+    "rm", "rmdir", "unlink", "shred", "truncate", "touch", "tee", "sponge", "ed", "vi", "vim", "nano", "gzip", "gunzip",
+    "dos2unix",
 }  # fmt: skip
-_BEHIND_THE_FIRST = {"chmod", "chown", "chgrp", "setfacl", "chattr"}
+_BEHIND_THE_FIRST = {"chmod", "chown", "chgrp"}
 _TO_THE_LAST = {"cp", "mv", "install", "ln", "rsync", "scp", "link"}
 _VALUED = {
-    "truncate": "-s --size -r --reference", "touch": "-d -t -r --date --reference", "mkdir": "-m --mode",
+    "truncate": "-s --size -r --reference", "touch": "-d -t -r --date --reference",
     "install": "-m -o -g --mode --owner --group", "cp": "-S --suffix", "mv": "-S --suffix", "ln": "-S --suffix",
-    "rsync": "-e --exclude --include --filter", "split": "-b -l -n -a", "shred": "-n -s",
+    "rsync": "-e --exclude --include --filter", "shred": "-n -s",
 }  # fmt: skip
-_IN_PLACE = {
-    "sed": r"-[a-zA-Z]*i.*|--in-place.*", "gsed": r"-[a-zA-Z]*i.*|--in-place.*", "perl": r"-[a-zA-Z0-9]*i.*",
-    "ruby": r"-[a-zA-Z]*i.*", "awk": "inplace", "gawk": "inplace",
-}  # fmt: skip
-_FORMATTERS = {"black", "isort", "ruff", "prettier", "autopep8", "yapf", "clang-format"}
+_IN_PLACE = {"sed": r"-[a-zA-Z]*i.*|--in-place.*", "perl": r"-[a-zA-Z0-9]*i.*"}
+_FORMATTERS = {"black", "isort", "ruff", "prettier"}
 
 
 def of_command(command: Command) -> Iterator[Write]:
@@ -63,16 +57,15 @@ def of_command(command: Command) -> Iterator[Write]:
 
 def of_patch(text: str, cwd: str) -> Iterator[Write]:
     """The files a patch names, in Codex's form or as a diff."""
-    for path in _CODEX_PATCH.findall(text):
-        yield Write(_absolute(cwd, path))
-    for both in _DIFF.findall(text):
-        yield from (Write(_absolute(cwd, path.strip())) for path in both if path.strip() not in ("", "/dev/null"))
+    named = [path.strip() for path in _CODEX_PATCH.findall(text)]
+    named += [re.sub(r"^[ab]/", "", path.strip()) for both in _DIFF.findall(text) for path in both]
+    yield from (Write(_absolute(cwd, path)) for path in named if path not in ("", "/dev/null"))
 
 
 def of_findings(found: inline.Findings, cwd: str) -> Iterator[Write]:
-    """What a piece of Python says it writes."""
-    yield from (Write(_absolute(cwd, path)) for path in found.writes)
-    yield from (Write(_absolute(cwd, path), is_deep=True) for path in found.trees)
+    """What a piece of Python says it writes; nothing of a path that begins in a folder only running would tell."""
+    for paths, is_deep in ((found.writes, False), (found.trees, True)):
+        yield from (Write(_absolute(cwd, path), is_deep) for path in paths if not path.startswith(inline.UNKNOWN))
 
 
 def code_of(command: Command) -> str | None:
@@ -84,7 +77,7 @@ def code_of(command: Command) -> str | None:
             return " ".join(command.words[place + 1 : place + 2])
         if word == "-m" or not word.startswith("-"):
             return None
-    return command.stdin
+    return given(command)
 
 
 def _by_program(command: Command) -> Iterator[Write]:
@@ -106,13 +99,11 @@ def _by_program(command: Command) -> Iterator[Write]:
     elif name in _IN_PLACE:
         if any(re.fullmatch(_IN_PLACE[name], word) for word in rest):
             yield from (Write(path) for path in operands)
-    elif name in ("sort", "curl", "wget", "tar", "bsdtar", "unzip"):
+    elif name in ("sort", "curl", "wget", "tar", "unzip"):
         yield from _by_option(name, rest)
     elif name == "patch":
         folder = _absolute(command.cwd, _said(rest, "-d", "--directory") or ".")
         yield from (Write(path) for path in [*_operands(rest, "-p -i -d -o")[:1], *filter(None, [_said(rest, "-o")])])
-        for place in [*command.inputs, *filter(None, [_said(rest, "-i", "--input")])]:
-            yield from _of_patch_file(command.cwd, place, folder)
         yield from of_patch(command.stdin or "", folder)
     elif name == "sqlite3" and "-readonly" not in options and operands and "mode=ro" not in operands[0]:
         yield Write(operands[0].removeprefix("file:").split("?")[0])
@@ -138,11 +129,18 @@ def _copied(name: str, rest: list[str], operands: list[str]) -> Iterator[Write]:
 
 def _by_option(name: str, rest: list[str]) -> Iterator[Write]:
     """Programs whose output hides behind an option."""
+    fetched = [word.partition("?")[0].rpartition("/")[2] for word in rest if "://" in word]
     match name:
-        case "sort" | "curl":
+        case "sort":
             output = _said(rest, "-o", "--output")
+        case "curl":
+            output = _said(rest, "-o", "--output")
+            if any(re.match(r"-[a-zA-Z]*O|--remote-name", word) for word in rest):
+                yield from (Write(path) for path in fetched)
         case "wget":
             output = _said(rest, "-O", "--output-document")
+            if output is None:
+                yield from (Write(f"{_said(rest, '-P', '--directory-prefix') or '.'}/{path}") for path in fetched)
         case "unzip":
             output = _said(rest, "-d")
         case _:  # tar: what it unpacks is not known, only where
@@ -163,6 +161,8 @@ def _by_git(command: Command) -> Iterator[Write]:
         yield from (Write(_absolute(cwd, path), is_deep=True, by_git=by_git) for path in paths)
 
     match verb:
+        case "restore" if options & {"--staged", "-S"} and not options & {"--worktree", "-W"}:
+            return
         case "checkout" | "restore":
             source = _said(before, "-s", "--source")
             if verb == "checkout" and paths is not None:
@@ -187,11 +187,10 @@ def _by_git(command: Command) -> Iterator[Write]:
                 yield from at(["."], "restores")
         case "stash":
             if not named or named[0] in ("push", "save"):
-                yield from at(paths or ["."], "restores")
+                pushed = _operands(before, "-m --message")[1:] if named[:1] == ["push"] else []
+                yield from at([*pushed, *(paths or [])] or ["."], "restores")
         case "apply" | "am":
             if not options & {"--check", "--stat", "--cached", "--numstat", "--summary"}:
-                for path in [*named, *(paths or []), *command.inputs]:
-                    yield from _of_patch_file(command.cwd, path, cwd)
                 yield from of_patch(command.stdin or "", cwd)
 
 
@@ -216,15 +215,6 @@ def _said(rest: list[str], *names: str) -> str | None:
             if not name.startswith("--") and word.startswith(name) and not word.startswith("--"):
                 return word[len(name) :]
     return None
-
-
-def _of_patch_file(cwd: str, path: str, folder: str) -> Iterator[Write]:
-    try:
-        with open(_absolute(cwd, path), encoding="utf-8", errors="replace") as file:
-            text = file.read(PATCH_FILE_MAX)
-    except (OSError, ValueError):
-        return
-    yield from of_patch(text, folder)
 
 
 def _operands(rest: list[str], valued: str) -> list[str]:

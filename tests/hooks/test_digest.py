@@ -1,5 +1,6 @@
 """The state digest: what it says, in which order, and that it never says too much."""
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,8 +81,42 @@ def test_orders_come_first_and_say_how_many_more_there_are(workspace: Workspace)
     for number in range(40):
         notes.add(workspace, by="human:ada", kind="directive", text=f"Order {number}: {'mind the step ' * 8}")
     lines = digest(workspace.root).splitlines()
-    assert "more: golf notes" in lines[1] and lines[2].startswith("- Order 3")
-    assert any(line.startswith("- Order 39") for line in lines)
+    shown = [line for line in lines if line.startswith("- Order ")]
+    assert f"and {40 - len(shown)} more: golf notes" in lines[1] and shown[-1].startswith("- Order 39")
+    assert len(shown) > 12 and lines[2] == shown[0]
+
+
+def test_an_order_is_whole_where_there_is_room(workspace: Workspace) -> None:
+    orders = [f"Order {number}: {'mind the step ' * 16}".strip() for number in range(5)]
+    for order in orders:
+        notes.add(workspace, by="human:ada", kind="directive", text=order)
+    assert [f"- {order}" for order in orders] == digest(workspace.root).splitlines()[2:7]
+
+
+def test_an_order_behind_very_many_notes_still_stands(workspace: Workspace) -> None:
+    notes.add(workspace, by="human:ada", kind="directive", text="Keep it small")
+    line = json.dumps({"kind": "finding", "by": "x", "at": "2026-11-21T00:00:00+00:00", "text": "y" * 1000}) + "\n"
+    with open(workspace.notes, "a") as file:
+        file.write(line * 9000)
+    assert workspace.notes.stat().st_size > reading.NOTES_TAIL and "- Keep it small" in digest(workspace.root)
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["\n" * 60_000, "---\n" * 15_000, "| a | b |\n" * 6_000, "#" * 60_000, "next " * 12_000, "next:" + " " * 60_000],
+    ids=["blank", "rules", "table", "hashes", "words", "spaces"],
+)
+def test_a_long_program_is_read_at_once(program: str, workspace: Workspace) -> None:
+    (workspace.root / "program.md").write_text(program)
+    notes.add(workspace, by="x", kind="finding", text=program[:3_900] + "x")
+    assert "not written down" in digest(workspace.root)
+
+
+def test_pipes_and_deep_settings_do_not_stop_it(workspace: Workspace) -> None:
+    for name in ("results.tsv", "notes.jsonl", "program.md"):
+        os.mkfifo(workspace.root / name)
+    (workspace.root / "golf.toml").write_text("a = " + "[" * 5_000)
+    assert "nothing kept yet" in digest(workspace.root)
 
 
 def test_the_progress_of_a_running_job_is_read_from_its_files(workspace: Workspace) -> None:
@@ -184,8 +219,6 @@ FIELD = st.text(max_size=60) | st.text(alphabet="\t\n\"'\\{}[]:0123456789.-e", m
 def test_whatever_the_files_hold_the_digest_is_short_and_clean(
     files: dict[str, str], rows: list[list[str]], said: list[tuple[str, str, str]], workspace: Workspace
 ) -> None:
-    import json
-
     for name, text in files.items():
         (workspace.root / name).parent.mkdir(exist_ok=True)
         (workspace.root / name).write_text(text, encoding="utf-8", errors="replace")

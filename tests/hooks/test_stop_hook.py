@@ -71,14 +71,13 @@ def test_a_turn_that_a_reminder_started_is_let_go(workspace: Workspace) -> None:
     assert ask(workspace, stop_hook_active=True) is None
 
 
-def test_each_thing_is_said_once_a_session(workspace: Workspace) -> None:
+def test_each_thing_is_said_once(workspace: Workspace) -> None:
     ended(workspace, "failed")
     assert ask(workspace, "one") is not None
-    assert ask(workspace, "one") is None
+    assert ask(workspace, "one") is None and ask(workspace, "two") is None
     later = ended(workspace, "lost", "deeper")
     reason = ask(workspace, "one")
     assert reason is not None and later in reason and "wider" not in reason
-    assert ask(workspace, "two") is not None
 
 
 def test_many_are_shortened(workspace: Workspace) -> None:
@@ -88,8 +87,10 @@ def test_many_are_shortened(workspace: Workspace) -> None:
     assert reason is not None and "8 more" in reason and len(reason) < 1500
 
 
-def test_a_damaged_memory_of_reminders_reminds_again(workspace: Workspace) -> None:
+def test_a_damaged_memory_of_reminders_reminds(workspace: Workspace) -> None:
     ended(workspace, "failed")
-    for text in ("", "[]", '{"session": "s"}', '{"session": "s", "of": 3}'):
-        (workspace.state / "reminded.json").write_text(text)
-        assert ask(workspace) is not None
+    (workspace.state / "reminded").write_bytes(b"\xff\n\0\n")
+    assert ask(workspace) is not None and ask(workspace) is None
+    (workspace.state / "reminded").unlink()
+    (workspace.state / "reminded").mkdir()
+    assert ask(workspace) is not None

@@ -27,7 +27,7 @@ def test_a_round_is_played_through_the_tools(rounds: dict[str, Round], links: Wo
     assert said["wait_for_job"]["result"]["val_bpb"] == result.val_bpb
     assert said["measure_artifact"]["status"] == "OK"
     assert [gate["name"] for gate in said["check_promotion"]["gates"]] == [
-        "hypothesis", "size", "promotion", "noise", "review", "budget",
+        "hypothesis", "size", "promotion", "noise", "evidence", "review", "budget",
     ]  # fmt: skip
     assert played.experiment in "".join(row.description for row in ledger.read(links.ledger))
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"golf.errors", "golf.rules", "golf.hooks"},
-    {"golf.schema", "golf.answers"},
+    {"golf.schema", "golf.rulings", "golf.answers"},
     {"golf.durable", "golf.database", "golf.workspace", "golf.bundle", "golf.environment"},
     {"golf.measure", "golf.referee"},
     {"golf.data", "golf.jobs"},

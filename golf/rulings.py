@@ -1,0 +1,160 @@
+"""The referee's nouns: what was found about a submission, each finding with the line it stands on.
+
+Frozen like those of `golf.schema`; the line beneath a field is its description in generated schemas.
+"""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import ConfigDict, Field, FiniteFloat, computed_field, model_validator
+
+from golf.schema import Noun
+
+Said = Annotated[str, Field(pattern=r"\S")]
+"""Text that says something."""
+
+Code = Literal[
+    "SIZE_OVER", "VAL_IN_ARTIFACT", "NETWORK",
+    "TIME_OVER_TRAIN", "TIME_OVER_EVAL",
+    "VAL_IN_TRAINING", "PARTIAL_VAL", "TRAIN_DATA_AT_EVAL", "GPTQ_CALIB_AT_EVAL_ON_TRAIN", "GPTQ_CALIB_ON_VAL",
+    "DATA_MISMATCH",
+    "BPB_MISCOUNT", "TOKENIZER_LOSSY", "BPB_APPROX",
+    "TTT_TRAIN_THEN_SCORE", "TTT_PREQUANT_VAL", "TTT_MULTI_EPOCH_RESCORE", "TTT_WARMUP_ON_VAL", "TWO_PASS_RESCORE",
+    "NGRAM_TARGET_IN_KEY", "NGRAM_UNNORMALISED", "NGRAM_ORACLE_GATE", "NGRAM_TARGET_GATE",
+    "SLOT_NONCAUSAL", "PPM_UNNORMALISED", "BOS_LEAK",
+    "MISSING_FILES", "EVIDENCE_WEAK", "CODE_LOG_MISMATCH", "NOT_SIGNIFICANT", "NOT_REPRODUCIBLE",
+    "SEED_BRUTE_FORCE", "CUSTOM_LIB",
+    "SCORE_DISAGREES", "SIZE_DISAGREES", "TOKENIZER_BYTES", "RESEMBLES_INVALID", "UNREADABLE",
+]  # fmt: skip
+"""What a finding is about; `golf.referee.rulebook` has each code's rule, its source and what would clear it."""
+
+CODES: tuple[Code, ...] = get_args(Code)
+
+Severity = Literal["block", "flag", "note"]
+"""block: disqualifies by a maintainer's rule, with evidence; flag: a person must look; note: good to know."""
+
+
+class Described(Noun):
+    """Base of the nouns here: the docstring beneath a field goes into its schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Evidence(Described):
+    """Where a finding can be read."""
+
+    file: Said
+    """Relative to the submission's folder; `train_gpt.py!unpacked` for what a packed script holds."""
+    line: Annotated[int, Field(ge=1)] | None
+    quote: Said
+    """The words or number that stand there."""
+
+
+class Finding(Described):
+    """One thing to know about a submission."""
+
+    code: Code
+    severity: Severity
+    confidence: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    """How sure the referee is that the finding is true of the submission."""
+    text: Said
+    """What it is, in a sentence with its numbers."""
+    evidence: list[Evidence]
+    rule: Said
+    """The rule and its source."""
+    clears: Said
+    """What would clear it."""
+
+    @model_validator(mode="after")
+    def _is_founded(self) -> "Finding":
+        if self.severity == "block" and not self.evidence:
+            raise ValueError(f"{self.code} blocks without a line of evidence")
+        return self
+
+
+class SubmittedSeed(Described):
+    """What one seed's log says; a number it does not settle is null, with the reason in `missing`."""
+
+    log: str
+    seed: int | None
+    val_bpb: FiniteFloat | None
+    val_loss: FiniteFloat | None
+    """Nats per token."""
+    artifact_bytes: int | None
+    code_bytes: int | None
+    train_time_s: FiniteFloat | None
+    eval_time_s: FiniteFloat | None
+    steps: int | None
+    missing: dict[str, str] = {}
+    """Field name to the reason it is null."""
+
+
+class Submission(Described):
+    """One submission folder as its own files state it, reconciled; nothing here is a judgement."""
+
+    folder: str
+    name: str | None = None
+    author: str | None = None
+    github_id: str | None = None
+    pr: int | None = None
+    track: str | None = None
+    """`10min_16mb` or `non_record_16mb`, where the folder or the files say so."""
+    date: str | None = None
+    hardware: str | None = None
+    """As stated, e.g. `8xH100`."""
+    parents: list[str] = []
+    """Pull requests (`#1493`) and record folders it says it builds on, nearest first."""
+    claims: list[str] = []
+    """Sentences of the README that claim a score, a technique or compliance."""
+    claimed_val_bpb: FiniteFloat | None = None
+    """The headline."""
+    claimed_from: str | None = None
+    """File and key the headline came from, and which of the logs' numbers it is: mean, best seed, only seed."""
+    claimed_val_loss: FiniteFloat | None = None
+    claimed_bytes: int | None = None
+    seeds: list[SubmittedSeed] = []
+    val_bpb: FiniteFloat | None = None
+    """Mean of the seeds' logged scores."""
+    val_bpb_std: FiniteFloat | None = None
+    """Sample standard deviation; null with fewer than two."""
+    artifact_bytes: int | None = None
+    """Largest of the seeds' logged totals."""
+    train_time_s: FiniteFloat | None = None
+    """Longest of the seeds."""
+    eval_time_s: FiniteFloat | None = None
+    """Longest of the seeds."""
+    missing: dict[str, str] = {}
+    """Field name to the reason it is null."""
+
+
+RulingVerdict = Literal["clear", "review", "block"]
+
+
+class Ruling(Described):
+    """The referee's word on one submission."""
+
+    submission: Submission
+    verdict: RulingVerdict
+    """block: disqualified by a maintainer's rule, with evidence in hand; review: a person must look; else clear."""
+    reason: Said
+    findings: list[Finding]
+    """Blocks first, then flags, then notes."""
+    examined: list[str]
+    """What the verdict rests on: some of `code`, `readme`, `json`, `logs`, `files`."""
+    not_examined: list[str] = []
+    """What could not be looked at, and why; a clear verdict says nothing about it."""
+    techniques: list[str] = []
+
+    @computed_field
+    @property
+    def codes(self) -> list[str]:
+        """Codes of the findings that make the verdict, without repetition."""
+        wanted = {"block": ("block",), "review": ("block", "flag"), "clear": ()}[self.verdict]
+        return list(dict.fromkeys(finding.code for finding in self.findings if finding.severity in wanted))
+
+    @model_validator(mode="after")
+    def _follows(self) -> "Ruling":
+        worst = {finding.severity for finding in self.findings}
+        due = "block" if "block" in worst else "review" if "flag" in worst else "clear"
+        if self.verdict != due:
+            raise ValueError(f"the findings make it {due}, not {self.verdict}")
+        return self

@@ -49,7 +49,7 @@ RULES: Mapping[Code, Rule] = {
     "VAL_IN_TRAINING": Rule(
         "block",
         "no validation token may be trained on before it is scored (R; #44, #2018)",
-        "training shards without the validation documents (--val-docs 50000, or the published ones), and logs to show it",
+        "shards without the validation documents (--val-docs 50000, or the published ones), and logs to show it",
     ),
     "PARTIAL_VAL": Rule(
         "block",
@@ -168,7 +168,7 @@ RULES: Mapping[Code, Rule] = {
     ),
     "NOT_SIGNIFICANT": Rule(
         "note",
-        "a record beats the last by 0.005 nats at p < 0.01 (R, process 1); p < 0.25 was applied from 2026-04-28 (#1902)",
+        "a record beats the last by 0.005 nats, p < 0.01 (R, process 1); p < 0.25 was applied from 2026-04-28 (#1902)",
         "more seeds, or a larger gain: golf compare says how many",
     ),
     "NOT_REPRODUCIBLE": Rule(
@@ -219,8 +219,8 @@ def finding(
 ) -> Finding:
     """A finding under a rule; `severity` softens what the rule allows and never hardens it."""
     rule = RULES[code]
-    order = ("block", "flag", "note")
-    worst = rule.severity if severity is None else max(severity, rule.severity, key=order.index)
+    order: tuple[Severity, ...] = ("block", "flag", "note")
+    worst: Severity = rule.severity if severity is None else max(severity, rule.severity, key=order.index)
     if worst == "block" and not evidence:
         worst = "flag"
     return Finding(

@@ -219,8 +219,8 @@ def finding(
 ) -> Finding:
     """A finding under a rule; `severity` softens what the rule allows and never hardens it."""
     rule = RULES[code]
-    order: tuple[Severity, ...] = ("block", "flag", "note")
-    worst: Severity = rule.severity if severity is None else max(severity, rule.severity, key=order.index)
+    order: tuple[Severity, ...] = ("block", "flag", "note")  # worst first
+    worst: Severity = order[max(order.index(severity or "block"), order.index(rule.severity))]
     if worst == "block" and not evidence:
         worst = "flag"
     return Finding(

@@ -1,0 +1,22 @@
+"""What the referee looks for: one module per concern, each `findings(case)` on the same reading of a submission.
+
+A check reads and never runs. It says what it can show a line for, and softens what it only suspects to a flag.
+"""
+
+from golf.referee.checks import (
+    access,
+    adaptation,
+    byte_tables,
+    caches,
+    claims,
+    data,
+    metric,
+    mixtures,
+    packaging,
+    sizes,
+    times,
+)
+
+CHECKS = (
+    packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, claims,
+)  # fmt: skip

@@ -8,19 +8,20 @@ scores but never becomes one. Files are streamed in constant memory whatever the
 """
 
 import hashlib
+import io
 import itertools
 import json
 import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from golf.errors import UnreadableInput
 from golf.measure.log_conclusions import conclude
-from golf.measure.log_source import read_tail, read_whole
+from golf.measure.log_source import Reading, read_tail, read_whole
 from golf.schema import LogPoint, TrainingLog
 
 HEAD_BYTES = 8192
@@ -95,23 +96,52 @@ def folder_logs(folder: Path) -> list[TrainingLog]:
     expected = _submission_scores(folder)
     seen: set[str] = set()
     logs: list[TrainingLog] = []
-    for path in sorted(_log_files(folder), key=lambda p: (seed_in_name(p) is None, str(p))):
+    for path in sorted(_log_files(folder), key=named_first):
         try:
             digest = _digest(path)
             if digest in seen:
                 continue
             seen.add(digest)
-            log = read_log(path)
-            claim = expected.get(log.seed) if log.seed is not None else None
-            if claim is None and log.final_bpb is None:
-                claim = expected.get(None)  # a mean over seeds, so only where the log alone leaves the choice open
-            if claim is not None and claim != log.final_bpb and log.candidates:
-                log = read_log(path, claim)
+            with path.open(encoding=_encoding(path), errors="replace") as file:
+                log = _conclude(path, read_whole(file), expected)
         except (UnreadableInput, OSError):
             continue  # a folder may hold other files; one that is no log says nothing about the rest
-        if log.points or log.candidates:
+        if log is not None:
             logs.append(log)
+    return in_order(logs)
+
+
+def parse_log(path: Path, data: bytes, expected: Mapping[int | None, float]) -> TrainingLog | None:
+    """Read a log that is in memory; None when it holds neither a step nor a score, or is no text.
+
+    `expected` has the bits per byte that a submission claims by seed, its headline under None.
+    """
+    try:
+        encoding = _encoding_of(data[:HEAD_BYTES], path)
+    except UnreadableInput:
+        return None
+    with io.TextIOWrapper(io.BytesIO(data), encoding=encoding, errors="replace") as file:
+        return _conclude(path, read_whole(file), expected)
+
+
+def named_first(path: Path) -> tuple[bool, str]:
+    """Sorts logs with a seed in their name before copies of them without one."""
+    return seed_in_name(path) is None, str(path)
+
+
+def in_order(logs: Iterable[TrainingLog]) -> list[TrainingLog]:
+    """Sort logs by seed, those without one last, then by name."""
     return sorted(logs, key=lambda log: (log.seed is None, log.seed or 0, log.path))
+
+
+def _conclude(path: Path, reading: Reading, expected: Mapping[int | None, float]) -> TrainingLog | None:
+    log = conclude(path, reading, seed_in_name(path), None)
+    claim = expected.get(log.seed) if log.seed is not None else None
+    if claim is None and log.final_bpb is None:
+        claim = expected.get(None)  # a mean over seeds, so only where the log alone leaves the choice open
+    if claim is not None and claim != log.final_bpb and log.candidates:
+        log = conclude(path, reading, seed_in_name(path), claim)
+    return log if log.points or log.candidates else None
 
 
 def seed_in_name(path: Path) -> int | None:
@@ -136,6 +166,11 @@ def _encoding(path: Path) -> str:
             head = file.read(HEAD_BYTES)
     except OSError as e:
         raise _unreadable(path, e) from e
+    return _encoding_of(head, path)
+
+
+def _encoding_of(head: bytes, path: Path) -> str:
+    """Encoding of the text that begins so; raises UnreadableInput for anything that is no text."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what `>` writes in Windows PowerShell
         return "utf-16"
     strange = head.decode("utf-8", errors="replace").count("�")
@@ -170,21 +205,27 @@ def _submission_scores(folder: Path) -> dict[int | None, float]:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             continue
-        if not isinstance(data, dict):
+        if isinstance(data, dict):
+            scores = claimed_scores(data) | scores
+    return scores
+
+
+def claimed_scores(data: Mapping[str, Any]) -> dict[int | None, float]:
+    """Scores that a submission.json claims, in bits per byte, by seed; None stands for the headline."""
+    scores: dict[int | None, float] = {}
+    for key in ("val_bpb", "mean_val_bpb", "val_bpb_mean"):
+        value = _bpb(data.get(key))
+        if value is not None:
+            scores.setdefault(None, value)
+    for key in ("seed_results", "seeds"):
+        results = data.get(key)
+        if not isinstance(results, dict):
             continue
-        for key in ("val_bpb", "mean_val_bpb", "val_bpb_mean"):
-            value = _bpb(data.get(key))
-            if value is not None:
-                scores.setdefault(None, value)
-        for key in ("seed_results", "seeds"):
-            results = data.get(key)
-            if not isinstance(results, dict):
-                continue
-            for name, result in results.items():
-                digits = re.search(r"\d{1,10}", str(name))
-                value = _bpb(result.get("val_bpb") if isinstance(result, dict) else result)
-                if digits and value is not None:
-                    scores.setdefault(int(digits[0]), value)
+        for name, result in results.items():
+            digits = re.search(r"\d{1,10}", str(name))
+            value = _bpb(result.get("val_bpb") if isinstance(result, dict) else result)
+            if digits and value is not None:
+                scores.setdefault(int(digits[0]), value)
     return scores
 
 

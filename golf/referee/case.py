@@ -1,23 +1,34 @@
 """A submission's folder as the referee reads it: files by strangers, read up to a size, never run or unpickled.
 
-`open_case` reads everything once; each check then looks at the same `Case`.
+`open_case` reads everything once; each check then looks at the same `Case`. What could not be read is among the
+case's findings. Weights, archives, images and pickles are never opened.
 """
 
 import ast
-import os
-import stat
+import hashlib
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from golf.measure import logs as training_logs
+from golf.referee.reading import TEXT_BYTES_MAX, Folder, list_folder, printable
 from golf.rulings import Evidence, Finding, Submission
 from golf.schema import TrainingLog
 
-TEXT_BYTES_MAX = 4_000_000
-"""Read of one README, JSON, script or shell file; what is beyond is not read, and a finding says so."""
+JSON_BYTES_MAX = 1_000_000
+"""A larger JSON is not parsed: its objects take dozens of times its bytes."""
+
+SHELLS = (".sh", ".bash", ".sbatch", ".slurm", ".bat", ".ps1", "makefile", "dockerfile")
+OTHERS = (
+    ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cuh", ".rs", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".json",
+    ".cfg", ".ini", ".env", ".txt", ".diff", ".patch",
+)  # fmt: skip
+LOGS = (".log", ".txt", ".out")
+"""Endings of the names of texts; a `.txt` is a log when it states a step or a score."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class TextFile:
         if quote is None and line is not None:
             lines = self.lines
             quote = lines[line - 1] if 0 < line <= len(lines) else ""
-        shown = " ".join((quote or "").split())[:200]
+        shown = printable(" ".join((quote or "")[:2000].split())[:200])
         return Evidence(file=self.name, line=line, quote=shown or "(empty)")
 
     def find(self, offset: int, quote: str | None = None) -> Evidence:
@@ -42,8 +53,8 @@ class TextFile:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The text by line."""
-        return self.text.splitlines()
+        """The text by line, as line numbers count them."""
+        return [line.rstrip("\r") for line in self.text.split("\n")]
 
 
 @dataclass(frozen=True)
@@ -78,31 +89,25 @@ class Case:
     scripts: Sequence[Script]
     """Python sources, the training script first; packed ones are followed by what they hold."""
     shells: Sequence[TextFile]
-    """Shell scripts and Makefiles."""
+    """Shell scripts, Makefiles and Dockerfiles."""
     others: Sequence[TextFile]
-    """C, C++, CUDA, TOML, YAML, CSV and other JSON."""
+    """C, C++, CUDA, TOML, YAML, CSV, other JSON and texts that are no logs."""
     logs: Sequence[TrainingLog]
     submission: Submission
     findings: list[Finding] = field(default_factory=list)
     """About reading it: unreadable files, disagreements between README, JSON and logs."""
+    log_texts: Mapping[str, TextFile] = field(default_factory=dict)
+    """The text of each log by its `TrainingLog.path`, to quote from; it may hold the script's source as well."""
+    place: Folder | None = None
 
     @property
     def has_code(self) -> bool:
         """Whether any Python source could be read."""
         return any(script.text.strip() for script in self.scripts)
 
-
-def regular_files(folder: Path) -> dict[str, int]:
-    """Relative names and sizes of the regular files below `folder`; links and special files are left out."""
-    found = {}
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(names):
-            path = Path(root) / name
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode):
-                found[path.relative_to(folder).as_posix()] = status.st_size
-    return found
+    def read(self, name: str, at_most: int = TEXT_BYTES_MAX) -> bytes | None:
+        """The bytes of a file of `files`; None when it is larger, or cannot be read."""
+        return self.place.read(name, at_most) if self.place else None
 
 
 def open_case(folder: Path) -> Case:
@@ -111,35 +116,82 @@ def open_case(folder: Path) -> Case:
     Raises:
         NotFound: there is no such folder.
     """
-    import json
+    place = list_folder(folder)
+    names = sorted(place.files, key=lambda name: (name.count("/"), name))  # what lies on top comes first
 
-    from golf.measure import logs
+    def texts(wanted: Sequence[str], strict: bool = False) -> list[TextFile]:
+        read = ((name, place.text(name, strict)) for name in wanted)
+        return [TextFile(name, text) for name, text in read if text is not None]
 
-    files = regular_files(folder)
+    def ending(*endings: str) -> list[str]:
+        return [name for name in names if name.lower().endswith(endings)]
 
-    def texts(*endings: str) -> list[TextFile]:
-        return [
-            TextFile(name, (folder / name).read_text(encoding="utf-8", errors="replace"))
-            for name in files
-            if name.lower().endswith(endings) and files[name] <= TEXT_BYTES_MAX
-        ]
-
-    scripts = [Script(text.name, text.text) for text in texts(".py")]
-    scripts.sort(key=lambda script: (script.name != "train_gpt.py", script.name))
-    jsons = [text for text in texts(".json") if Path(text.name).name.startswith("submission")]
-    try:
-        table = json.loads(jsons[0].text) if jsons else {}
-    except ValueError:
-        table = {}
+    jsons = sorted(filter(_is_submission_json, names), key=lambda name: _base(name) != "submission.json")
+    json_file = next(iter(texts(jsons[:1], strict=True)), None)
+    table = _table(json_file, place) if json_file else {}
+    readmes = texts(sorted(ending(".md"), key=lambda name: not _base(name).startswith("readme")))
+    scripts = [Script(text.name, text.text) for text in texts(ending(".py"), strict=True)]
+    scripts.sort(key=lambda script: (_base(script.name) != "train_gpt.py", script.name))
+    logs, log_texts = _logs(place, ending(*LOGS), training_logs.claimed_scores(table))
+    taken = {*jsons[:1], *(text.name for text in log_texts.values())}
     return Case(
         folder=folder,
-        files=files,
-        readmes=texts(".md"),
-        json=table if isinstance(table, dict) else {},
-        json_file=jsons[0] if jsons else None,
+        files={name: listed.size for name, listed in place.files.items()},
+        readmes=readmes,
+        json=table,
+        json_file=json_file,
         scripts=scripts,
-        shells=texts(".sh", "makefile"),
-        others=texts(".c", ".cpp", ".cu", ".toml", ".yaml", ".yml", ".csv"),
-        logs=logs.folder_logs(folder),
-        submission=Submission(folder=folder.name),
+        shells=texts(ending(*SHELLS)),
+        others=texts([name for name in ending(*OTHERS) if name not in taken]),
+        logs=logs,
+        submission=Submission(folder=printable(folder.resolve().name)),
+        findings=place.findings,
+        log_texts=log_texts,
+        place=place,
     )
+
+
+def _base(name: str) -> str:
+    return PurePosixPath(name).name.lower()
+
+
+def _is_submission_json(name: str) -> bool:
+    base = _base(name)
+    return base.endswith(".json") and "submission" in base
+
+
+def _table(file: TextFile, place: Folder) -> dict[str, Any]:
+    """The object that a submission.json holds; empty, with a finding, when it holds none."""
+    if len(file.text) > JSON_BYTES_MAX:
+        place.note(f"over {JSON_BYTES_MAX:,} characters of JSON and not parsed", file.name, f"{len(file.text)}")
+        return {}
+    try:
+        table = json.loads(file.text)
+    except (ValueError, RecursionError) as error:
+        place.note("is not JSON", file.name, str(error)[:150] or type(error).__name__)
+        return {}
+    if not isinstance(table, dict):
+        place.note("is JSON and not an object", file.name, type(table).__name__)
+        return {}
+    return table
+
+
+def _logs(
+    place: Folder, names: Sequence[str], expected: Mapping[int | None, float]
+) -> tuple[list[TrainingLog], dict[str, TextFile]]:
+    """The logs, copies left out, and their texts."""
+    found: list[TrainingLog] = []
+    texts: dict[str, TextFile] = {}
+    seen: set[bytes] = set()
+    for name in sorted(names, key=lambda name: training_logs.named_first(Path(name))):
+        data = place.read(name)
+        digest = hashlib.sha256(data or b"").digest()
+        if data is None or digest in seen:
+            continue
+        seen.add(digest)
+        path = Path(printable(str(place.path))) / name
+        log = training_logs.parse_log(path, data, expected)
+        if log is not None:
+            found.append(log)
+            texts[log.path] = TextFile(name, data.decode(errors="replace"))
+    return training_logs.in_order(found), texts

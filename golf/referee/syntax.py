@@ -1,0 +1,72 @@
+"""Python's `ast` as the referee walks it: statements in order and names, without recursion.
+
+Other people's scripts nest as deep as they like, so nothing here calls itself on what it reads; `ast` itself raises
+before a tree gets too deep to walk this way.
+"""
+
+import ast
+from collections.abc import Iterator
+
+NAME_PARTS_MAX = 20
+"""Read of one dotted name."""
+
+_COMPOUND = frozenset(
+    (
+        ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With,
+        ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+    )
+)  # fmt: skip
+
+
+def name_of(node: ast.AST | None) -> str:
+    """The dotted name an expression spells, e.g. `os.environ.get`; what is no name in it is `?`.
+
+    A call inside (`model().eval`) and a subscript (`optimizers[0].step`) count as `?`.
+    """
+    parts = []
+    for _ in range(NAME_PARTS_MAX):
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        else:
+            parts.append(node.id if isinstance(node, ast.Name) else "?")
+            break
+    return ".".join(reversed(parts))
+
+
+def last_name(node: ast.AST | None) -> str:
+    """The last part of a dotted name: `step` of `optimizers[0].step`; `?` when there is none."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else "?"
+
+
+def blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """The statement lists directly inside a statement, in the order they are written."""
+    if type(statement) not in _COMPOUND:
+        return []
+    found = [getattr(statement, field) for field in ("body", "orelse", "finalbody") if getattr(statement, field, None)]
+    handlers = getattr(statement, "handlers", None) or getattr(statement, "cases", None) or []
+    return found[:1] + [handler.body for handler in handlers] + found[1:]
+
+
+def statements(body: list[ast.stmt], into_scopes: bool = True) -> Iterator[ast.stmt]:
+    """Every statement below, in the order of the text; `into_scopes` also those of nested functions and classes."""
+    waiting = [iter(body)]
+    while waiting:
+        statement = next(waiting[-1], None)
+        if statement is None:
+            waiting.pop()
+            continue
+        yield statement
+        if into_scopes or not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            waiting.extend(iter(block) for block in reversed(blocks(statement)))
+
+
+def targets(statement: ast.stmt) -> list[ast.expr]:
+    """What an assignment assigns to; empty for any other statement."""
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    if isinstance(statement, ast.AnnAssign | ast.AugAssign):
+        return [statement.target]
+    return []

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.server.mcpserver.tools import Tool
+from pydantic import BaseModel
 
 from golf.errors import UNUSABLE, NotFound, explained
 from golf.play import record
@@ -41,11 +42,12 @@ def build() -> MCPServer:
     for function, hints in tools.TOOLS:
         server.tool(annotations=hints, description=" ".join((function.__doc__ or "").split()))(_explained(function))
     server.resource(tools.DIFF, mime_type="text/x-diff")(_explained(tools.diff, ResourceError, str))
-    spelled_out: set[type] = set()
-    for tool in server._tool_manager.list_tools():  # no public way in mcp 2.3; a test holds both
+    listed = server._tool_manager.list_tools()  # no public way in mcp 2.3; a test holds all three
+    nouns = [get_type_hints(tool.fn)["return"] for tool in listed]
+    for position, (tool, noun) in enumerate(zip(listed, nouns, strict=True)):
         _refuse_unknown_arguments(tool)
         tool.parameters = shorten(tool.parameters)
-        tool.fn_metadata.output_schema = _named_fields(tool, spelled_out)
+        tool.fn_metadata.output_schema = _announced(noun, nouns, position)
     return server
 
 
@@ -96,15 +98,15 @@ def _refuse_unknown_arguments(tool: Tool) -> None:
     tool.parameters["additionalProperties"] = False
 
 
-def _named_fields(tool: Tool, spelled_out: set[type]) -> dict[str, Any]:
-    """The names of an answer's fields: what a caller needs, in a tenth of the SDK's nested schema.
+def _announced(noun: type[BaseModel], nouns: list[type[BaseModel]], position: int) -> dict[str, Any]:
+    """An answer's schema, in a tenth of the SDK's: a noun that tools hand to one another is spelled out by the first.
 
-    A noun that several tools return is spelled out by the first of them.
+    Any other answer is read whole, and its fields say themselves what they are.
     """
-    noun = get_type_hints(tool.fn)["return"]
-    if noun in spelled_out:
+    if nouns.count(noun) == 1:
+        return {"type": "object"}
+    if nouns.index(noun) < position:
         return {"type": "object", "title": noun.__name__}
-    spelled_out.add(noun)
     return {"type": "object", "properties": {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}}
 
 

@@ -9,6 +9,7 @@ What is surprising:
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
 from golf.measure.log_lines import LINE_CHARS_MAX, Run, is_finished, states_result
@@ -17,6 +18,8 @@ FRAGMENT_CHARS = 8192
 """Longest piece of a line held at once."""
 DUMP_CHARS_MAX = 4096
 """Hyperparameters may be dumped on one line up to this long."""
+KEPT_LINES_MAX = 20_000
+"""Of a longer run the first and the last half as many lines are kept for quoting."""
 
 _PREFIX = re.compile(
     r"(?:\[(?:default|rank)?\d[\d:.,T +-]{0,40}\]:? ?)?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16} |\d+\.\d+s? )?"
@@ -57,11 +60,9 @@ class Reading(NamedTuple):
 
 def read_whole(file: TextIO) -> Reading:
     """Read a file from its beginning to its end, in constant memory."""
-    reader, starts = _Reader(), True
-    for piece in iter(lambda: file.readline(FRAGMENT_CHARS), ""):
-        ends = piece.endswith("\n")
-        reader.take(_Line(piece.rstrip("\n"), starts, ends))
-        starts = ends
+    reader = _Reader()
+    for line in _pieces(file):
+        reader.take(line)
     return reader.finish()
 
 
@@ -78,6 +79,25 @@ def read_tail(text: str, whole: bool) -> Reading:
             reader = _Reader()
         reader.take(_Line(line[:FRAGMENT_CHARS], starts=True, ends=True))
     return reader.finish()
+
+
+def own_lines(file: TextIO) -> list[tuple[int, str]]:
+    """Numbers (from 1) and texts of the lines that are the log's own, of the last run that came to anything.
+
+    For quoting: what launchers put before a line is taken off, payloads are left out, memory is bounded.
+    """
+    reader = _Reader()
+    for line in _pieces(file):
+        reader.take(line)
+    return reader.kept()
+
+
+def _pieces(file: TextIO) -> Iterator[_Line]:
+    starts = True
+    for piece in iter(lambda: file.readline(FRAGMENT_CHARS), ""):
+        ends = piece.endswith("\n")
+        yield _Line(piece.rstrip("\n"), starts, ends)
+        starts = ends
 
 
 class _Source:
@@ -144,9 +164,16 @@ class _Reader:
         self._previous: Run | None = None
         self._saved: tuple[dict[str, str], int, Run | None] = ({}, 1, None)
         """Facts, count of runs and previous run as they were when the current source began."""
+        self._number = 0
+        self._kept: list[tuple[int, str]] = []
+        self._source_began = 0
+        """Number of the line it began at."""
+        self._began = [0]
+        """Numbers of the lines that each run began at."""
 
     def take(self, line: _Line) -> None:
         text, source = line.text, self._source
+        self._number += line.starts
         self._is_empty = self._is_empty and not text.strip()
         if not line.starts:
             if source.inside:
@@ -168,6 +195,7 @@ class _Reader:
             elif self._run.has_results:
                 self._begin_run()
             self._saved = (dict(self._run.facts), self._runs, self._previous)
+            self._source_began = self._number
             source.begin(text, line.ends)
             return
         if len(text) > DUMP_CHARS_MAX or "{" in text:
@@ -178,7 +206,14 @@ class _Reader:
             begins = _BEGINS_RUN.match(text)
             if begins or self._run.restarts_at(text):
                 self._begin_run(keep_facts=not begins)
+        self._keep(text)
         self._run.take(text)
+
+    def _keep(self, text: str) -> None:
+        if len(text) <= LINE_CHARS_MAX and text.strip():
+            self._kept.append((self._number, text))
+            if len(self._kept) >= 2 * KEPT_LINES_MAX:
+                del self._kept[KEPT_LINES_MAX // 2 : -KEPT_LINES_MAX // 2]
 
     def _ends_source(self, text: str) -> bool:
         if _RULE.match(text.rstrip()):
@@ -194,11 +229,23 @@ class _Reader:
     def _take_back(self) -> None:
         facts, self._runs, self._previous = self._saved
         self._run = Run(facts)
+        del self._began[self._runs :]
+        while self._kept and self._kept[-1][0] >= self._source_began:
+            self._kept.pop()
 
     def _begin_run(self, keep_facts: bool = False) -> None:
         self._previous = self._run
         self._run = Run(self._run.facts if keep_facts else None)
         self._runs += 1
+        self._began.append(self._number)
+
+    def kept(self) -> list[tuple[int, str]]:
+        """The lines of the run that `finish` concludes from."""
+        if self._previous and not self._run.has_results:
+            began, until = self._began[-2], self._began[-1]
+        else:
+            began, until = self._began[-1], self._number + 1
+        return [line for line in self._kept if began <= line[0] < until]
 
     def finish(self) -> Reading:
         if self._previous and not self._run.has_results:

@@ -6,6 +6,7 @@ case's findings. Weights, archives, images and pickles are never opened.
 
 import ast
 import hashlib
+import io
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from golf.measure import logs as training_logs
+from golf.measure.log_source import own_lines
 from golf.referee.reading import TEXT_BYTES_MAX, Folder, list_folder, printable
 from golf.rulings import Evidence, Finding, Submission
 from golf.schema import TrainingLog
@@ -75,6 +77,16 @@ class Script(TextFile):
             return None
 
 
+@dataclass(frozen=True)
+class LogText(TextFile):
+    """The text of a log, which may hold the source of its script as well."""
+
+    @cached_property
+    def own_lines(self) -> list[tuple[int, str]]:
+        """Numbers and texts of the lines that are the log's own, of the last run that came to anything."""
+        return own_lines(io.StringIO(self.text))
+
+
 @dataclass
 class Case:
     """Everything the referee reads of one submission, and what it has found so far."""
@@ -96,8 +108,8 @@ class Case:
     submission: Submission
     findings: list[Finding] = field(default_factory=list)
     """About reading it: unreadable files, disagreements between README, JSON and logs."""
-    log_texts: Mapping[str, TextFile] = field(default_factory=dict)
-    """The text of each log by its `TrainingLog.path`, to quote from; it may hold the script's source as well."""
+    log_texts: Mapping[str, LogText] = field(default_factory=dict)
+    """The text of each log by its `TrainingLog.path`, to quote from."""
     place: Folder | None = None
 
     @property
@@ -178,10 +190,10 @@ def _table(file: TextFile, place: Folder) -> dict[str, Any]:
 
 def _logs(
     place: Folder, names: Sequence[str], expected: Mapping[int | None, float]
-) -> tuple[list[TrainingLog], dict[str, TextFile]]:
+) -> tuple[list[TrainingLog], dict[str, LogText]]:
     """The logs, copies left out, and their texts."""
     found: list[TrainingLog] = []
-    texts: dict[str, TextFile] = {}
+    texts: dict[str, LogText] = {}
     seen: set[bytes] = set()
     for name in sorted(names, key=lambda name: training_logs.named_first(Path(name))):
         data = place.read(name)
@@ -193,5 +205,5 @@ def _logs(
         log = training_logs.parse_log(path, data, expected)
         if log is not None:
             found.append(log)
-            texts[log.path] = TextFile(name, data.decode(errors="replace"))
+            texts[log.path] = LogText(name, data.decode(errors="replace"))
     return training_logs.in_order(found), texts

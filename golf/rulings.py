@@ -158,3 +158,89 @@ class Ruling(Described):
         if self.verdict != due:
             raise ValueError(f"the findings make it {due}, not {self.verdict}")
         return self
+
+
+# --- Audit: a scorer's causality, tested from outside (`golf.referee.causality`)
+
+ProbeName = Literal["repeat", "memory", "future", "normalisation"]
+"""repeat: a fresh process gives the same scores; memory: so does a process that has scored before; future: scores do
+not move when later tokens change; normalisation: at one position the probabilities of all tokens sum to 1.
+
+Source: conditions C1 to C4 of issue #1017. A breach of the first two is in `memory` or `future`, of C2 in
+`normalisation`, of C3 and C4 in `future`.
+"""
+
+ProbeOutcome = Literal["clean", "violated", "undecided", "not run"]
+
+
+class Breach(Described):
+    """One place where a scorer broke a rule, seen again in a second fresh process."""
+
+    probe: ProbeName
+    position: Annotated[int, Field(ge=0)]
+    """Index of the token whose score it is, the first being 0."""
+    expected: FiniteFloat
+    """Nats as first scored; 1 for a sum of probabilities."""
+    found: FiniteFloat | None
+    """Null when it is not finite."""
+    text: Said
+
+
+class Probe(Described):
+    """What one kind of question to a scorer showed."""
+
+    name: ProbeName
+    outcome: ProbeOutcome
+    text: Said
+    num_positions: Annotated[int, Field(ge=0)] = 0
+    """Positions looked at."""
+    num_scored: Annotated[int, Field(ge=0)] = 0
+    """Token sequences that were scored for it."""
+    worst: FiniteFloat | None = None
+    """Largest deviation seen: nats, or distance of a sum from 1."""
+    tolerance: FiniteFloat
+    """What deviates by no more counts as equal; fixed beforehand."""
+    share_max: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    """95 % upper bound on the share of positions with a violation, from those chosen at random; null unless clean."""
+
+
+AuditVerdict = Literal["causal", "violation", "inconclusive"]
+
+
+class Audit(Described):
+    """Whether a scorer's numbers are a code length: a distribution over the next token, fixed before it is seen."""
+
+    target: Said
+    verdict: AuditVerdict
+    """causal: no probe found anything, within `hidden_gain_nats`; violation: `breaches` says where; inconclusive: it
+    could not be decided, and `reason` says why."""
+    reason: Said
+    breaches: list[Breach]
+    probes: list[Probe]
+    text: Said
+    """The tokens it was asked about."""
+    num_tokens: Annotated[int, Field(ge=2)]
+    """Length of each scored sequence; nothing is said of what a scorer does in longer ones."""
+    vocab_size: Annotated[int, Field(ge=2)]
+    seed: int
+    nats_per_token: FiniteFloat | None
+    """Mean score of the tokens it was asked about; null when it could not be scored."""
+    noise_nats: FiniteFloat | None
+    """Largest difference between the scores of the same tokens in two fresh processes."""
+    hidden_gain_nats: FiniteFloat | None
+    """Nats per token that could have been gained unseen, with 95 % confidence, if no gain at one position exceeds
+    ln(vocab_size); null unless causal."""
+    hidden_gain_bpb: FiniteFloat | None = None
+    """The same in bits per byte; null where bytes per token are not known."""
+    confinement: list[str]
+    """What held the scorer's processes in."""
+    unconfined: list[str]
+    """What did not, and why."""
+    wall_time_s: FiniteFloat
+    notes: list[str] = []
+
+    @model_validator(mode="after")
+    def _is_founded(self) -> "Audit":
+        if (self.verdict == "violation") != bool(self.breaches):
+            raise ValueError("a violation has a breach to show, and nothing else has")
+        return self

@@ -244,3 +244,32 @@ class Audit(Described):
         if (self.verdict == "violation") != bool(self.breaches):
             raise ValueError("a violation has a breach to show, and nothing else has")
         return self
+
+
+# --- certificate
+
+
+class Certificate(Described):
+    """Text that went through a scorer into bits and came back: the proof of a score, or what became of the attempt."""
+
+    target: str
+    verdict: Literal["certified", "not_decoded", "no_code"]
+    """not_decoded: the text came back wrong; no_code: probabilities sum to more than 1."""
+    certified_bpb: FiniteFloat | None
+    """Bits the decoder was given per byte of the text that came back; null when it did not."""
+    scored_bpb: FiniteFloat | None
+    """What the scorer's own score says about the same text, bits per byte."""
+    claimed_bpb: FiniteFloat | None
+    """What is claimed for the whole validation split; null where nothing is."""
+    text_bytes: int
+    num_tokens: int
+    coded_bytes: int
+    """Bits the decoder was given, in bytes; the artifact itself is not in it."""
+    first_difference: int | None
+    """Position of the first token that came back wrong."""
+    settings: list[str]
+    """What makes the arithmetic of encoder and decoder the same."""
+    confinement: list[str]
+    """What held the two processes."""
+    reason: Said
+    elapsed_s: FiniteFloat

@@ -14,11 +14,12 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from golf.errors import MissingPackage, RuleBroken, UnreadableInput
+from golf.referee.scorers import Scorer
 
 SUM_TOLERANCE = 1e-3
 """How far a distribution's sum may be above 1; float32 over 8,192 pieces stays below 1e-4."""
@@ -26,15 +27,11 @@ SUM_TOLERANCE = 1e-3
 WORD_BITS = 32
 
 
-class Predictor(Protocol):
-    """A scorer that answers before it knows: all a legal score needs to be."""
+Predict = Callable[[np.ndarray], np.ndarray]
+"""A prefix of (T,) token ids, T >= 1, to (V,) log-probabilities in nats of the token that comes next.
 
-    def predict(self, prefix: np.ndarray) -> np.ndarray:
-        """(V,) log-probabilities in nats of the token after `prefix`, a (T,) array of token ids with T >= 1.
-
-        Called with growing prefixes of one stream, so it may keep state.
-        """
-        ...
+Called with growing prefixes of one stream, so it may keep state.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Encoded:
         return WORD_BITS * self.words.size + math.log2(self.vocab_size)
 
 
-def encode(tokens: np.ndarray, predictor: Predictor, progress: Callable[[int, int], None] | None = None) -> Encoded:
+def encode(tokens: np.ndarray, predict: Predict, progress: Callable[[int, int], None] | None = None) -> Encoded:
     """Write (T,) token ids, T >= 2, as bits.
 
     Raises:
@@ -69,7 +66,7 @@ def encode(tokens: np.ndarray, predictor: Predictor, progress: Callable[[int, in
     coder = _stream().queue.RangeEncoder()
     nats, vocab_size = 0.0, 0
     for position in range(1, tokens.size):
-        log_p = _distribution(predictor, tokens[:position], vocab_size)
+        log_p = _distribution(predict, tokens[:position], vocab_size)
         vocab_size = log_p.size
         token = int(tokens[position])
         if token >= vocab_size or not math.isfinite(log_p[token]):
@@ -85,10 +82,10 @@ def decode(
     words: np.ndarray,
     first: int,
     num_tokens: int,
-    predictor: Predictor,
+    predict: Predict,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Read (num_tokens,) token ids back from bits, with nothing but the predictor.
+    """Read (num_tokens,) token ids back from bits, with nothing but the predictions.
 
     Garbage comes back as garbage, of the right length: comparing is the caller's.
 
@@ -100,7 +97,7 @@ def decode(
     tokens[0] = first
     vocab_size = 0
     for position in range(1, num_tokens):
-        log_p = _distribution(predictor, tokens[:position], vocab_size)
+        log_p = _distribution(predict, tokens[:position], vocab_size)
         vocab_size = log_p.size
         tokens[position] = coder.decode(_model(log_p))
         if progress is not None:
@@ -108,9 +105,33 @@ def decode(
     return tokens
 
 
-def _distribution(predictor: Predictor, prefix: np.ndarray, vocab_size: int) -> np.ndarray:
-    """The predictor's answer as float64, checked: a code needs probabilities that sum to at most 1."""
-    log_p = np.asarray(predictor.predict(prefix), dtype=np.float64)
+def predict_from(scorer: Scorer, num_tokens: int, known: np.ndarray | None = None) -> Predict:
+    """How a scorer predicts; of one that can only score, each token's probability is asked for in turn.
+
+    The scorer then gets whole streams of `num_tokens`: the prefix, the token in question, and what follows. The encoder
+    gives `known`, the true stream; a decoder has none, and zeros follow. A legal score cannot tell the two apart.
+    """
+    if scorer.predict is not None:
+        return scorer.predict
+    stream = np.zeros(num_tokens, dtype=np.int64) if known is None else known.astype(np.int64)
+    candidates = np.arange(scorer.vocab_size)
+
+    def ask(prefix: np.ndarray) -> np.ndarray:
+        streams = np.tile(stream, (candidates.size, 1))
+        streams[:, : prefix.size] = prefix
+        streams[:, prefix.size] = candidates
+        if scorer.score_many is not None:
+            nats = np.asarray(scorer.score_many(streams))
+        else:
+            nats = np.stack([np.asarray(scorer.score(stream)) for stream in streams])
+        return -nats[:, prefix.size - num_tokens]  # from the end: the first token may have no score
+
+    return ask
+
+
+def _distribution(predict: Predict, prefix: np.ndarray, vocab_size: int) -> np.ndarray:
+    """The answer as float64, checked: a code needs probabilities that sum to at most 1."""
+    log_p = np.asarray(predict(prefix), dtype=np.float64)
     if log_p.ndim != 1 or log_p.size < 2 or (vocab_size and log_p.size != vocab_size):
         raise UnreadableInput(f"a prediction after {prefix.size} tokens has shape {log_p.shape}; it must be (V,)")
     if np.isnan(log_p).any():

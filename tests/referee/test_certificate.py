@@ -16,7 +16,7 @@ class Counting:
         self.counts = np.full((vocab_size, vocab_size), 0.1)
         self.seen = 1
 
-    def predict(self, prefix: np.ndarray) -> np.ndarray:
+    def __call__(self, prefix: np.ndarray) -> np.ndarray:
         for now in range(self.seen, prefix.size):
             self.counts[prefix[now - 1], prefix[now]] += 1
         self.seen = prefix.size
@@ -30,7 +30,7 @@ class Fixed:
     def __init__(self, log_p: np.ndarray) -> None:
         self.log_p = log_p
 
-    def predict(self, prefix: np.ndarray) -> np.ndarray:
+    def __call__(self, prefix: np.ndarray) -> np.ndarray:
         return self.log_p
 
 
@@ -40,7 +40,7 @@ class Peeking:
     def __init__(self, text: np.ndarray, vocab_size: int) -> None:
         self.text, self.vocab_size = text, vocab_size
 
-    def predict(self, prefix: np.ndarray) -> np.ndarray:
+    def __call__(self, prefix: np.ndarray) -> np.ndarray:
         p = np.full(self.vocab_size, 0.01 / (self.vocab_size - 1))
         p[self.text[prefix.size]] = 0.99
         return np.log(p)

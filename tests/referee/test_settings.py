@@ -2,17 +2,14 @@
 
 import ast
 import string
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_case import fenced, toy_case
 
-from golf.referee.case import Case, Script, TextFile
 from golf.referee.settings import UNKNOWN, Settings, effective, is_on
-from golf.rulings import Submission
-from golf.schema import TrainingLog
 
 SCRIPT = """
 import os
@@ -26,35 +23,8 @@ class Config:
 """
 
 
-def case(
-    script: str = SCRIPT,
-    readme: str = "",
-    shell: str = "",
-    logs: tuple[Mapping[str, str], ...] = (),
-    folder: Path = Path("/nowhere"),
-) -> Case:
-    return Case(
-        folder=folder,
-        files={},
-        readmes=[TextFile("README.md", readme)] if readme else [],
-        json={},
-        json_file=None,
-        scripts=[Script("train_gpt.py", script)],
-        shells=[TextFile("run.sh", shell)] if shell else [],
-        others=[],
-        logs=[
-            TrainingLog(path=str(folder / f"train_{n}.log"), hyperparameters=dict(log)) for n, log in enumerate(logs)
-        ],
-        submission=Submission(folder="toy"),
-    )
-
-
-def settings(*args, **words) -> Settings:
-    return effective(case(*args, **words))
-
-
-def fenced(*lines: str) -> str:
-    return "\n".join(["# A run", "```bash", *lines, "```", ""])
+def settings(script: str = SCRIPT, **words) -> Settings:
+    return effective(toy_case(script, **words))
 
 
 def test_a_default_in_code_is_the_value_when_nothing_else_is_said() -> None:

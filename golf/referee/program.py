@@ -1,0 +1,188 @@
+"""A submission's scripts as a program: what they define, which of them run, and what of them is ever reached.
+
+Much of a script is copied from others and never called, so a check asks `Program.reaches` before it judges a line.
+Reaching is by name, generously: whatever a reached line names is reached. Only guards that the effective settings
+decide, and definitions that nobody names, are left out.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from golf.referee.case import Case, Script
+from golf.referee.settings import Settings
+from golf.referee.syntax import blocks, statements
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_ENTRY_WORDS = ("train", "main", "run", "eval")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One script's definitions."""
+
+    script: Script
+    tree: ast.Module
+
+    @cached_property
+    def functions(self) -> Mapping[str, Function]:
+        """Functions at the top of the module, the last of each name."""
+        return {node.name: node for node in statements(self.tree.body, into_scopes=False) if isinstance(node, Function)}
+
+    @cached_property
+    def classes(self) -> Mapping[str, ast.ClassDef]:
+        """Classes at the top of the module."""
+        return {
+            node.name: node for node in statements(self.tree.body, into_scopes=False) if isinstance(node, ast.ClassDef)
+        }
+
+    @cached_property
+    def identifiers(self) -> Mapping[int, frozenset[str]]:
+        """Names a line mentions that this module may define, comments aside."""
+        defined = {node.name for node in statements(self.tree.body) if isinstance(node, Function | ast.ClassDef)}
+        found = {}
+        for number, line in enumerate(self.script.lines, 1):
+            names = defined.intersection(_IDENTIFIER.findall(line.split(" #", 1)[0]))
+            if names:
+                found[number] = frozenset(names)
+        return found
+
+
+class Program:
+    """The scripts of a submission that run, and what they reach under its effective settings."""
+
+    def __init__(self, case: Case, settings: Settings):
+        self.settings = settings
+        self.modules = {script.name: Module(script, script.tree) for script in case.scripts if script.tree is not None}
+        self.entries: Sequence[Module] = _entries(case, self.modules)
+        """Where a run starts: the training script, and whatever it or a command starts by name."""
+
+    def module(self, name: str) -> Module | None:
+        """The script that `import name` finds, if it is one of the submission's own."""
+        stem = name.rsplit(".", 1)[-1]
+        return next((module for key, module in self.modules.items() if PurePosixPath(key).stem == stem), None)
+
+    def reaches(self, script: str, line: int) -> bool:
+        """Whether a line of a script runs under the effective settings, as far as names and guards tell."""
+        return line in self._reached.get(script, ())
+
+    @cached_property
+    def _reached(self) -> Mapping[str, set[int]]:
+        reached: dict[str, set[int]] = {}
+        for entry in self.entries:
+            for module in self._with_imports(entry):
+                if module.script.name not in reached:
+                    reached[module.script.name] = _Reach(module, self.settings).lines
+        return reached
+
+    def _with_imports(self, entry: Module) -> Iterator[Module]:
+        waiting, seen = [entry], set()
+        while waiting:
+            module = waiting.pop()
+            if module.script.name in seen:
+                continue
+            seen.add(module.script.name)
+            yield module
+            for statement in statements(module.tree.body):
+                for name in imported(statement):
+                    if found := self.module(name):
+                        waiting.append(found)
+
+
+def imported(statement: ast.stmt) -> list[str]:
+    """Modules an import statement names."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    return [statement.module] if isinstance(statement, ast.ImportFrom) and statement.module else []
+
+
+def _entries(case: Case, modules: Mapping[str, Module]) -> list[Module]:
+    """The training script, scripts that run what it packs, and scripts that it or a command names."""
+    if not modules:
+        return []
+    names = list(modules)
+    first = next((name for name in names if PurePosixPath(name.split("!")[0]).name == "train_gpt.py"), None)
+    if first is None:
+        chosen = [name for name in names if PurePosixPath(name).stem.lower().startswith(_ENTRY_WORDS)] or names[:1]
+    else:
+        chosen = [first]
+    commands = "\n".join(
+        line
+        for text in (*case.readmes, *case.shells)
+        for line in text.lines
+        if re.search(r"torchrun|python|nproc_per_node", line)
+    )
+    for name in names:
+        module = modules[name].script
+        file = PurePosixPath(name.split("!")[0]).name
+        if name in chosen:
+            continue
+        started = module.packed_in is not None and any(module.packed_in == other.split("!")[0] for other in chosen)
+        by_script = any(file in modules[other].script.text for other in chosen)
+        by_command = re.search(rf"(?<![\w.]){re.escape(file)}\b", commands) and file.lower().startswith(_ENTRY_WORDS)
+        if started or by_script or by_command:
+            chosen.append(name)
+    return [modules[name] for name in chosen]
+
+
+@dataclass
+class _Reach:
+    """Lines of one module that run: from its top on, and of every definition that a reached line names."""
+
+    module: Module
+    settings: Settings
+    lines: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        defined: dict[str, list[Function | ast.ClassDef]] = {}
+        for statement in statements(self.module.tree.body):
+            if isinstance(statement, Function | ast.ClassDef):
+                defined.setdefault(statement.name, []).append(statement)
+        waiting = [self.module.tree.body]
+        seen: set[str] = set()
+        while waiting:
+            for name in self._walk(waiting.pop()):
+                if name not in seen:
+                    seen.add(name)
+                    for definition in defined.get(name, []):
+                        waiting.append(definition.body)
+
+    def _walk(self, body: Iterable[ast.stmt]) -> Iterator[str]:
+        """Mark what runs of a body and yield the names it mentions; nested definitions wait to be named."""
+        waiting = [iter(body)]
+        while waiting:
+            statement = next(waiting[-1], None)
+            if statement is None:
+                waiting.pop()
+                continue
+            if isinstance(statement, Function):
+                self.lines.add(statement.lineno)
+                if statement.name.startswith("__") or statement.name == "forward":
+                    yield statement.name  # called without being named
+                continue
+            inner = blocks(statement)
+            first = min((block[0].lineno for block in inner), default=(statement.end_lineno or statement.lineno) + 1)
+            for line in range(statement.lineno, max(first, statement.lineno + 1)):
+                self.lines.add(line)
+                yield from self.module.identifiers.get(line, ())
+            if isinstance(statement, ast.If):
+                taken = True if is_main_guard(statement.test) else self.settings.truth(statement.test)
+                inner = [statement.body] if taken else [statement.orelse] if taken is False else inner
+                if taken is not None and ends(inner[0]):
+                    waiting[-1] = iter(())
+            waiting.extend(iter(block) for block in reversed(inner))
+
+
+def is_main_guard(test: ast.expr) -> bool:
+    """Whether a condition is `__name__ == "__main__"`."""
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+
+
+def ends(body: Sequence[ast.stmt]) -> bool:
+    """Whether a block leaves what it stands in: its last statement returns, raises, breaks or continues."""
+    return bool(body) and isinstance(body[-1], ast.Return | ast.Raise | ast.Break | ast.Continue)

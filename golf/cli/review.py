@@ -1,4 +1,4 @@
-"""`golf review`, `golf submit`: facts for the critic, and the way to paid compute."""
+"""`golf review`, `golf submit`: facts for the critic, the referee's word, and the way to paid compute."""
 
 import argparse
 import sys
@@ -12,10 +12,16 @@ def register(verbs: verb.Verbs) -> None:
         verbs,
         "review",
         review,
-        "the facts about a played experiment that a critic starts from, and the hash a verdict is bound to",
-        "golf review wider",
+        "a submission's folder: the referee's ruling, each finding with its line; a played experiment: the facts that "
+        "a critic starts from, and the hash a verdict is bound to",
+        "golf review records/track_10min_16mb/2026-03-17_NaiveBaseline",
     )
-    facts.add_argument("name", help="a played experiment")
+    facts.add_argument("path", help="a submission's folder (nothing in it is run), or a played experiment's name")
+    facts.add_argument(
+        "--excerpt",
+        action="store_true",
+        help="the folder holds README, JSON and logs alone: a missing script is no finding",
+    )
 
     pay = verb.add(
         verbs,
@@ -30,11 +36,19 @@ def register(verbs: verb.Verbs) -> None:
 
 
 def review(arguments: argparse.Namespace) -> int:
-    """Exit 1 when a point fails, 0 when none does: unknown points are the critic's."""
+    """Exit 1 when a submission is blocked or an experiment's point fails; what a person must look at is no failure."""
     from golf.play import review as desk
-    from golf.report import render
+    from golf.play import targets
+    from golf.report import render, rulings  # noqa: F401, its views are registered
 
-    sheet = desk.sheet(verb.opened(), arguments.name)
+    folder = targets.submission(arguments.path)
+    if folder is not None:
+        from golf.referee import ruling
+
+        judged = ruling.review_submission(folder, expects_code=not arguments.excerpt)
+        render.show(judged, json=arguments.json)
+        return 1 if judged.verdict == "block" else 0
+    sheet = desk.sheet(verb.opened(), arguments.path)
     render.show(sheet, json=arguments.json)
     return 1 if any(point.verdict == "fail" for point in sheet.points) else 0
 

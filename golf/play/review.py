@@ -7,7 +7,8 @@ one byte later, or after a repetition of the run, it counts no more.
 
 import json
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,12 +19,27 @@ from golf.answers import Review
 from golf.errors import BadConfig, GolfError, RuleBroken, UnreadableInput
 from golf.play import change as changes
 from golf.play import experiments, notes
-from golf.referee import conflicts
+from golf.referee import case as cases
+from golf.referee import conflicts, ruling
+from golf.rulings import CODES, Code, Finding
 from golf.schema import Experiment, Gate, Note, Result, Sheet, SheetPoint
 from golf.workspace import Workspace, describe
 
 REVIEW = "review.json"
 CRITIC = "critic"
+
+ABOUT: Mapping[str, tuple[Code, ...]] = {
+    "leakage": (
+        "VAL_IN_ARTIFACT", "NETWORK", "VAL_IN_TRAINING", "TRAIN_DATA_AT_EVAL", "GPTQ_CALIB_AT_EVAL_ON_TRAIN",
+        "GPTQ_CALIB_ON_VAL", "TTT_PREQUANT_VAL", "TTT_WARMUP_ON_VAL", "CUSTOM_LIB",
+    ),
+    "causality": (
+        "TTT_TRAIN_THEN_SCORE", "TTT_MULTI_EPOCH_RESCORE", "TWO_PASS_RESCORE", "SLOT_NONCAUSAL", "BOS_LEAK",
+        *(code for code in CODES if code.startswith(("NGRAM_", "PPM_"))),
+    ),
+    "bytes": ("BPB_MISCOUNT", "TOKENIZER_LOSSY", "PARTIAL_VAL", "DATA_MISMATCH"),
+}  # fmt: skip
+"""The sheet's points that the referee has something to say on; the rest of its codes are about publishing."""
 
 TWINS_LOOKED_AT = 200
 """Newest other experiments that a candidate is compared with, byte for byte."""
@@ -206,14 +222,15 @@ def _points(
     script = folder / experiment.script
     scripts = {script, experiments.model_script(script)}
     source = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in scripts)
+    found = _referee(folder, result)
     facts = {
         "gain": (gates["promotion"].verdict, gates["promotion"].reason),
         "significance": (gates["noise"].verdict, gates["noise"].reason),
         "size": (gates["size"].verdict, gates["size"].reason),
         "time": _time(workspace, result),
-        "leakage": _leakage(change),
-        "causality": _causality(change),
-        "bytes": _bytes(result),
+        "leakage": _ruled(found, "leakage", _leakage(change)),
+        "causality": _ruled(found, "causality", _causality(change)),
+        "bytes": _ruled(found, "bytes", _bytes(result)),
         "simplicity": _simplicity(result, change),
         "provenance": _provenance(workspace, folder, experiment),
         "conflicts": _conflicts(source, result.settings),
@@ -237,6 +254,24 @@ def _time(workspace: Workspace, result: Result) -> tuple[str, str]:
     if result.train_time_s > limit:
         return "fail", f"{spent}, limit {limit:.0f} s"
     return ("pass" if walls and max(walls) <= limit else "unknown"), f"{spent}, limit {limit:.0f} s"
+
+
+def _referee(folder: Path, result: Result) -> list[Finding]:
+    """What the referee finds in the experiment's files, under the settings it was run with."""
+    case = cases.open_case(folder)
+    exports = "\n".join(f"export {key}={shlex.quote(value)}" for key, value in sorted(result.settings.items()))
+    case.shells = [cases.TextFile("result.json", f"{exports}\npython train_gpt.py")]
+    return ruling.examine(case)
+
+
+def _ruled(found: Sequence[Finding], point: str, otherwise: tuple[str, str]) -> tuple[str, str]:
+    """The worst finding of the referee about a point; what was known without it where it has none."""
+    about = [finding for finding in found if finding.code in ABOUT[point] and finding.severity != "note"]
+    if not about:
+        return otherwise
+    worst = about[0]
+    lines = "; ".join(f"{one.file}:{one.line}" for one in worst.evidence[:3])
+    return "fail" if worst.severity == "block" else "unknown", f"{worst.code}: {worst.text} ({lines})"
 
 
 def _leakage(change: changes.Change) -> tuple[str, str]:

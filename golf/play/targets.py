@@ -18,9 +18,7 @@ def artifact(path: str, seed: int | None = None, workspace: Workspace | None = N
     Raises:
         NotFound: there is nothing at `path`, or the experiment has no artifact.
     """
-    if workspace is None:
-        with contextlib.suppress(NotFound):
-            workspace = Workspace.find()
+    workspace = workspace or _here()
     if workspace is None:
         place, challenge = Path(path), rules.PARAMETER_GOLF
     elif experiments.exists(workspace, path):
@@ -30,3 +28,22 @@ def artifact(path: str, seed: int | None = None, workspace: Workspace | None = N
     if not place.exists():
         raise NotFound(f"nothing at {path}. Give an experiment, a submission folder, weights or a script.")
     return place, challenge
+
+
+def submission(path: str, workspace: Workspace | None = None) -> Path | None:
+    """A folder that holds somebody's submission; None when `path` names an experiment of the workspace, or no folder.
+
+    Raises:
+        AmbiguousInput: several experiments have this slug.
+    """
+    workspace = workspace or _here()
+    if workspace is not None and experiments.exists(workspace, path):
+        return None
+    candidates = [Path(path)] if workspace is None else [Path(path), workspace.root / path]
+    return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def _here() -> Workspace | None:
+    with contextlib.suppress(NotFound):
+        return Workspace.find()
+    return None

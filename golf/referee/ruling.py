@@ -23,16 +23,21 @@ def review_submission(folder: Path, *, expects_code: bool = True) -> Ruling:
         NotFound: there is no such folder.
     """
     case = cases.open_case(folder)
-    found = [*case.findings]
-    for check in CHECKS:
-        found += check.findings(case)
+    found = examine(case)
     if not expects_code and not case.has_code:
         found = [finding for finding in found if finding.code != "MISSING_FILES"]
     return _ruling(case, found)
 
 
+def examine(case: cases.Case) -> list[Finding]:
+    """Every check on one case: what was found, the worst first."""
+    found = [*case.findings]
+    for check in CHECKS:
+        found += check.findings(case)
+    return sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.confidence))
+
+
 def _ruling(case: cases.Case, found: list[Finding]) -> Ruling:
-    found.sort(key=lambda finding: (ORDER.index(finding.severity), -finding.confidence))
     worst = {finding.severity for finding in found}
     verdict: RulingVerdict = "block" if "block" in worst else "review" if "flag" in worst else "clear"
     seen = {"code": case.has_code, "readme": bool(case.readmes), "json": bool(case.json), "logs": bool(case.logs)}

@@ -1,0 +1,72 @@
+"""How the referee's nouns are shown; whatever a stranger wrote is cleaned by the writer."""
+
+from golf.report import render
+from golf.report.render import Fact, Table, View
+from golf.rulings import Certificate, Evidence, Finding, Ruling, Submission
+
+
+def place(evidence: Evidence) -> str:
+    """`file:line: quote`, as an editor and a reader take it."""
+    where = evidence.file if evidence.line is None else f"{evidence.file}:{evidence.line}"
+    return f"{where}: {evidence.quote}"
+
+
+@render.view.register
+def _(noun: Ruling) -> View:
+    return View(
+        f"ruling on {noun.submission.folder}",
+        [
+            Fact("verdict", noun.verdict),
+            Fact("reason", noun.reason),
+            Fact("examined", ", ".join(noun.examined) or "nothing"),
+            *[Fact("not_examined", part) for part in noun.not_examined],
+            *_numbers(noun.submission),
+            *[Fact("technique", name) for name in noun.techniques],
+            *[fact for finding in noun.findings for fact in _finding(finding)],
+        ],
+    )
+
+
+def _finding(finding: Finding) -> list[Fact]:
+    return [
+        Fact(finding.severity, f"{finding.code} ({finding.confidence:.0%}): {finding.text}"),
+        *[Fact("  at", place(evidence)) for evidence in finding.evidence],
+        Fact("  rule", finding.rule),
+        Fact("  clears", finding.clears),
+    ]
+
+
+def _numbers(noun: Submission) -> list[Fact | Table]:
+    stated = (
+        ("author", noun.author or noun.github_id), ("pr", noun.pr), ("track", noun.track), ("hardware", noun.hardware),
+        ("parents", ", ".join(noun.parents) or None), ("claimed_val_bpb", noun.claimed_val_bpb),
+        ("claimed_from", noun.claimed_from), ("val_bpb", noun.val_bpb), ("val_bpb_std", noun.val_bpb_std),
+        ("artifact_bytes", noun.artifact_bytes),
+    )  # fmt: skip
+    rows = [
+        (str(seed.seed), seed.val_bpb, seed.artifact_bytes, seed.train_time_s, seed.eval_time_s, seed.steps, seed.log)
+        for seed in noun.seeds
+    ]
+    columns = ("seed", "val_bpb", "artifact_bytes", "train_time_s", "eval_time_s", "steps", "log")
+    return [Fact(key, value) for key, value in stated if value is not None] + [Table("seed", columns, rows)]
+
+
+@render.view.register
+def _(noun: Submission) -> View:
+    missing = [Fact(f"no {name}", reason) for name, reason in noun.missing.items()]
+    return View(f"submission {noun.folder}", [*_numbers(noun), *missing])
+
+
+@render.view.register
+def _(noun: Certificate) -> View:
+    facts = {name: value for name, value in noun if name not in ("settings", "confinement", "verdict", "reason")}
+    return View(
+        f"certificate of {noun.target}",
+        [
+            Fact("verdict", noun.verdict),
+            Fact("reason", noun.reason),
+            *[Fact(name, value) for name, value in facts.items() if value is not None],
+            *[Fact("setting", line) for line in noun.settings],
+            *[Fact("confinement", line) for line in noun.confinement],
+        ],
+    )

@@ -44,6 +44,44 @@ class Scorer:
     predict: Callable[[np.ndarray], Any] | None = None
 
 
+def score_rows(scorer: Scorer, tokens: np.ndarray) -> np.ndarray:
+    """(B, T) token ids to (B, T) or (B, T - 1) nats, float64, by whichever way the scorer has.
+
+    Raises:
+        UnreadableInput: it gives something of another shape, or no numbers.
+    """
+    length = tokens.shape[1]
+    if scorer.score_many is not None:
+        return _numbers(
+            scorer.score_many(tokens.copy()), "score_many", (len(tokens), length), (len(tokens), length - 1)
+        )
+    return np.stack([_numbers(scorer.score(row.copy()), "score", (length,), (length - 1,)) for row in tokens])
+
+
+def predict_next(scorer: Scorer, prefix: np.ndarray) -> np.ndarray:
+    """(T,) token ids to (V,) log-probabilities in nats, float64.
+
+    Raises:
+        UnreadableInput: the scorer cannot predict, or gives something of another shape, or no numbers.
+    """
+    if scorer.predict is None:
+        raise UnreadableInput("the scorer has no predict(prefix)")
+    return _numbers(scorer.predict(prefix.copy()), "predict", (scorer.vocab_size,))
+
+
+def _numbers(value: Any, what: str, *shapes: tuple[int, ...]) -> np.ndarray:
+    if hasattr(value, "detach"):  # a torch tensor, on any device and of any type
+        value = value.detach().double().cpu()
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UnreadableInput(f"{what} gave a {type(value).__name__} that is no array of numbers: {error}") from error
+    if array.shape not in shapes:
+        wanted = " or ".join(map(str, shapes))
+        raise UnreadableInput(f"{what} gave an array of shape {array.shape}; it must be {wanted}")
+    return array
+
+
 @dataclass(frozen=True)
 class PythonFile:
     """A name in a Python file: a function `score(tokens)`, or what makes a scorer when called without arguments."""

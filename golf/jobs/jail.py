@@ -10,6 +10,7 @@ and limits; where the system refuses one, the others still stand. Other systems 
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import platform
@@ -90,6 +91,8 @@ def separate() -> None:
     _only_on_linux()
     uid, gid = os.geteuid(), os.getegid()
     parts = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
+    if not os.access("/proc/self/uid_map", os.W_OK):  # asked first: there is no way back
+        raise OSError(errno.EROFS, "/proc/self/uid_map cannot be written")
     try:
         _call("unshare", CLONE_NEWUSER | parts)
     except OSError:
@@ -212,7 +215,7 @@ def filter_calls() -> None:
     refuse = len(calls) + 1  # instructions from the first call's to the refusal
     program = [(load, 0, 0, 4), (equal, 0, refuse + 2, architecture), (load, 0, 0, 0), (at_least, refuse, 0, 1 << 30)]
     program += [(equal, refuse - 1 - index, 0, call) for index, call in enumerate(calls)]
-    program += [(give, 0, 0, 0x7FFF0000), (give, 0, 0, 0x00050000 | 13)]  # allow; EACCES
+    program += [(give, 0, 0, 0x7FFF0000), (give, 0, 0, 0x00050000 | errno.EACCES)]  # allow; refuse
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
     packed = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
     _call("prctl", PR_SET_SECCOMP, 2, ctypes.addressof(packed), 0, 0)

@@ -143,6 +143,8 @@ class Ruling(Described):
     not_examined: list[str] = []
     """What could not be looked at, and why; a clear verdict says nothing about it."""
     techniques: list[str] = []
+    whole_path: str | None = None
+    """Where all of it lies, when this is an excerpt."""
 
     @computed_field
     @property
@@ -273,3 +275,72 @@ class Certificate(Described):
     """What held the two processes."""
     reason: Said
     elapsed_s: FiniteFloat
+
+
+# --- significance
+
+
+class ComparedSide(Described):
+    """One side of a comparison."""
+
+    name: Said
+    num_seeds: int
+    seeds: list[int]
+    """The first of them, where they are known."""
+    mean_bpb: FiniteFloat
+    std_bpb: FiniteFloat | None
+    """Sample standard deviation; null with one seed."""
+    tokens_per_byte: FiniteFloat | None
+    """Measured: val_bpb × ln 2 / val_loss; null without losses. Losses compare only where it is the same."""
+
+
+class Comparison(Described):
+    """Whether A scores lower than B beyond what seeds do, by the bar as written and as it was applied."""
+
+    a: ComparedSide
+    b: ComparedSide
+    gain_bpb: FiniteFloat
+    """B's mean minus A's: positive when A is better."""
+    gain_nats: FiniteFloat | None
+    """The same per token; null across tokenizers, whose tokens differ in length."""
+    bar_bpb: FiniteFloat | None
+    """The written bar of 0.005 nats in BPB, by the side on which it is higher; null without tokens per byte."""
+    p: FiniteFloat | None
+    """One-sided Welch: chance of so large a gain if A were no better. Null with fewer than two seeds on a side."""
+    p_at_bar: FiniteFloat | None
+    """The same if A were better by the written bar exactly: small when the bar itself is shown to be passed."""
+    looks: int
+    """Ideas or looks this comparison was picked from."""
+    p_corrected: FiniteFloat | None
+    """`p` for the best of so many looks (Bonferroni, the first step of Holm)."""
+    verdict: Literal["better", "unsettled", "worse", "unknown"]
+    """better, worse: shown at 0.01, looks counted; unknown: too few seeds to say anything."""
+    is_speed_up: bool
+    """Held to be a change of systems alone."""
+    meets_written_bar: bool | None
+    """At least 0.005 nats and p < 0.01; for a pure speed-up that is waived, and no worse is enough."""
+    meets_applied_bar: bool | None
+    """p < 0.25, as maintainers applied it from 2026-04-28."""
+    more_seeds_written: int | None
+    """Seeds to add on each side for p < 0.01, with a chance of 80 %; null where no number of seeds would do."""
+    more_seeds_applied: int | None
+    """The same for p < 0.25."""
+    warnings: list[Said]
+    """What makes the numbers say less than they seem to: seeds picked afterwards, results left out."""
+
+    @computed_field
+    @property
+    def reason(self) -> str:
+        """The comparison in a sentence, with its numbers."""
+        said = f"A is {abs(self.gain_bpb):.5f} BPB {'lower' if self.gain_bpb >= 0 else 'higher'} than B"
+        if self.gain_nats is not None:
+            said += f" ({abs(self.gain_nats):.4f} nats a token)"
+        if self.p is None:
+            return f"{said}, and without two seeds on each side that differ nothing follows from it"
+        said += f"; Welch p = {self.p:.3g}"
+        if self.looks > 1:
+            said += f", {self.p_corrected:.3g} as the best of {self.looks} looks"
+        word = {True: "met", False: "not met", None: "undecided, as the two sides' nats do not compare"}
+        written = "waived for a speed-up" if self.is_speed_up else word[self.meets_written_bar]
+        applied = word[self.meets_applied_bar]
+        return f"{said}; written bar (0.005 nats, p < 0.01) {written}; applied bar (p < 0.25) {applied}"

@@ -17,10 +17,11 @@ from pydantic import Field
 from golf.errors import BadConfig, RuleBroken
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
-from golf.play import change, experiments, notes, promotion, record, review, start, submission, targets
+from golf.play import change, excerpt, experiments, notes, promotion, record, review, start, submission, targets
 from golf.play import history as past
 from golf.play.budget import BudgetBook
-from golf.schema import Artifact, Budget, History, Job, Note, Promotion, Sheet
+from golf.referee import ruling
+from golf.schema import Artifact, Budget, History, Job, Note, Noun, Promotion
 from golf.workspace import Workspace
 
 WAIT_S_MAX = 270.0
@@ -170,11 +171,18 @@ def check_promotion(experiment: ExperimentName) -> Promotion:
     return promotion.check_promotion(Workspace.find(), experiment)
 
 
-def review_submission(experiment: ExperimentName) -> Sheet:
-    """Review (audit) a submission or candidate: the critic's facts on its diff against the parent. Gain, size, time,
-    leaks of validation data, causality (peeking at future tokens), conflicts: for judging cheating and what is legal.
+def review_submission(
+    path: Annotated[str, Field(description="Experiment name, or the folder of somebody's submission")],
+) -> Noun:
+    """Review (audit) a submission or candidate: leaks of validation data, causality (peeking at future tokens), size,
+    time, cheating, what is illegal, with evidence lines. Of an experiment the critic's facts on its diff against the
+    parent.
     """
-    return review.sheet(Workspace.find(), experiment)
+    workspace = Workspace.find()
+    folder = targets.submission(path, workspace)
+    if folder is None:
+        return review.sheet(workspace, path)
+    return excerpt.excerpt(workspace, ruling.review_submission(workspace.inside(folder)))
 
 
 DIFF = "golf://diff/{experiment}"

@@ -55,14 +55,14 @@ def reviewed(home: Home, links: Workspace, rounds: dict[str, Round]) -> dict[str
     found = {}
     for hand, played in ((hand, rounds[hand.model].experiment) for hand in HANDS):
         critic = [
-            CODE_MODE.tool("review_submission", experiment=played),
+            CODE_MODE.tool("review_submission", path=played),
             CODE_MODE.patch("*** Begin Patch\n*** Add File: from_critic.txt\n+x\n*** End Patch"),
             CODE_MODE.shell("echo x > from_critic.txt"),
             lambda heard, played=played: verdict(CODE_MODE, played, heard),
             say("The critic accepts."),
         ]
         player = [
-            hand.tool("review_submission", experiment=played),
+            hand.tool("review_submission", path=played),
             lambda heard, hand=hand, played=played: verdict(hand, played, heard),
             hand.spawn("critic", TASK),
             hand.await_agent,

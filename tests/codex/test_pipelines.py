@@ -27,7 +27,7 @@ def test_a_review_goes_from_the_sheet_through_the_schema_to_the_gate(
         answer = {"experiment": name, "diff_sha256": digest, "verdict": "accept", "points": points, "reason": "sound"}
         return say(json.dumps(answer))
 
-    script = [hand.tool("review_submission", experiment=name), accepted]
+    script = [hand.tool("review_submission", path=name), accepted]
     file = tmp_path / "review.json"
     session = home.exec(hand, script, "--output-schema", str(SCHEMA), "-o", str(file), cwd=practice.root)
     shape = session.first.body["text"]["format"]

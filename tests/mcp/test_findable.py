@@ -208,7 +208,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("check_promotion", {"experiment": "wider"}),
     ("list_experiments", {}),
     ("list_experiments", {"best_first": True}),
-    ("review_submission", {"experiment": "wider"}),
+    ("review_submission", {"path": "wider"}),
     ("record_note", {"kind": "finding", "text": "long " * 800}),
 ]
 

@@ -330,7 +330,7 @@ def test_the_inspector_lists_and_calls_the_tools(here: Workspace) -> None:
 def test_a_critic_s_verdict_goes_through_the_tools_and_opens_the_review_gate(workspace: Workspace) -> None:
     scored(workspace, "base", 1.3)
     scored(workspace, "next", 1.248, script="x = 2\n", parent="base")
-    sheet = call("review_submission", {"experiment": "next"}).structured_content
+    sheet = call("review_submission", {"path": "next"}).structured_content
     verdict = {
         "kind": "verdict", "experiment": "next", "text": "read it all", "by": "critic", "verdict": "accept",
         "diff_sha256": sheet["diff_sha256"], "points": {point["name"]: "pass: seen" for point in sheet["points"]},
@@ -356,7 +356,7 @@ def test_orders_and_overrides_are_not_a_model_s_to_write(workspace: Workspace, k
 def test_the_whole_change_is_a_resource_for_a_critic_without_a_shell(workspace: Workspace) -> None:
     scored(workspace, "base", 1.3)
     scored(workspace, "next", 1.248, script="x = 2\n" * 5000, parent="base")
-    sheet = call("review_submission", {"experiment": "next"}).structured_content
+    sheet = call("review_submission", {"path": "next"}).structured_content
 
     async def read(uri: str) -> str:
         async with Client(server.build()) as client:
@@ -368,3 +368,16 @@ def test_the_whole_change_is_a_resource_for_a_critic_without_a_shell(workspace: 
     assert asyncio.run(read(sheet["diff_uri"])).count("+x = 2") == 5000
     assert "refused: no experiment 'nothing'" in asyncio.run(read("golf://diff/nothing"))
     assert asyncio.run(read("golf://diff/..%2F..%2Fetc")).startswith("refused: ")
+
+
+def test_a_strangers_folder_is_ruled_on_in_short_and_the_whole_lies_beside(here: Workspace) -> None:
+    folder = here.root / "theirs" / "track_10min_16mb" / "x"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("A claim without a script.\n" * 500)
+    ruling = call("review_submission", {"path": "theirs/track_10min_16mb/x"}).structured_content
+    assert ruling is not None
+    assert ruling["verdict"] in ("review", "block")
+    assert len(json.dumps(ruling, separators=(",", ":"))) <= 2000
+    whole = json.loads((here.root / ruling["whole_path"]).read_text())
+    assert whole["verdict"] == ruling["verdict"]
+    assert {finding["code"] for finding in ruling["findings"]} <= {finding["code"] for finding in whole["findings"]}

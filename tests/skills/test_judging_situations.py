@@ -51,7 +51,7 @@ def test_what_is_not_listed_is_read_by_path() -> None:
 def test_the_implementer_s_own_verdict_is_refused_and_the_critic_s_ends_with_the_next_edit(
     workspace: Workspace, candidate: Path
 ) -> None:
-    sheet = tool("review_submission", experiment="next")
+    sheet = tool("review_submission", path="next")
     said = {
         "kind": "verdict", "experiment": "next", "by": "critic", "verdict": "accept", "text": "read every line",
         "diff_sha256": sheet["diff_sha256"], "points": {point["name"]: "pass: seen" for point in sheet["points"]},

@@ -146,7 +146,7 @@ def test_a_point_s_name_keeps_it_from_being_played_twice(course_workspace: Works
     assert "was played already" in refusal("run_experiment", experiment="mlp-sweep-mlp3")
     rows = ledger.read(workspace.ledger)
     scored(workspace, "mlp-sweep-second-mlp3", 1.305, parent="base", env={"MLP_MULT": "3"})  # the wrong move
-    sheet = tool("review_submission", experiment="mlp-sweep-second-mlp3")
+    sheet = tool("review_submission", path="mlp-sweep-second-mlp3")
     assert {point["name"]: point["verdict"] for point in sheet["points"]}["provenance"] == "fail"  # a twin
     assert len(ledger.read(workspace.ledger)) == len(rows) + 1
 

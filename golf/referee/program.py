@@ -8,7 +8,7 @@ decide, and definitions that nobody names, are left out.
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -42,15 +42,21 @@ class Module:
         }
 
     @cached_property
-    def identifiers(self) -> Mapping[int, frozenset[str]]:
-        """Names a line mentions that this module may define, comments aside."""
-        defined = {node.name for node in statements(self.tree.body) if isinstance(node, Function | ast.ClassDef)}
-        found = {}
-        for number, line in enumerate(self.script.lines, 1):
-            names = defined.intersection(_IDENTIFIER.findall(line.split(" #", 1)[0]))
-            if names:
-                found[number] = frozenset(names)
+    def definitions(self) -> Mapping[str, Sequence[Function | ast.ClassDef]]:
+        """Functions and classes at any depth, by name."""
+        found: dict[str, list[Function | ast.ClassDef]] = {}
+        for node in statements(self.tree.body):
+            if isinstance(node, Function | ast.ClassDef):
+                found.setdefault(node.name, []).append(node)
         return found
+
+    @cached_property
+    def identifiers(self) -> Mapping[int, frozenset[str]]:
+        """Names each line mentions, comments aside."""
+        found = (
+            (number, _IDENTIFIER.findall(line.split(" #", 1)[0])) for number, line in enumerate(self.script.lines, 1)
+        )
+        return {number: frozenset(names) for number, names in found}
 
 
 class Program:
@@ -75,9 +81,10 @@ class Program:
     def _reached(self) -> Mapping[str, set[int]]:
         reached: dict[str, set[int]] = {}
         for entry in self.entries:
-            for module in self._with_imports(entry):
-                if module.script.name not in reached:
-                    reached[module.script.name] = _Reach(module, self.settings).lines
+            if entry.script.name in reached:
+                continue
+            for name, lines in _Reach(list(self._with_imports(entry)), self.settings).lines.items():
+                reached.setdefault(name, set()).update(lines)
         return reached
 
     def _with_imports(self, entry: Module) -> Iterator[Module]:
@@ -130,30 +137,26 @@ def _entries(case: Case, modules: Mapping[str, Module]) -> list[Module]:
     return [modules[name] for name in chosen]
 
 
-@dataclass
 class _Reach:
-    """Lines of one module that run: from its top on, and of every definition that a reached line names."""
+    """Lines that run of modules that import each other: from their tops on, and of every definition that a reached line
+    names, whichever of them has it."""
 
-    module: Module
-    settings: Settings
-    lines: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        defined: dict[str, list[Function | ast.ClassDef]] = {}
-        for statement in statements(self.module.tree.body):
-            if isinstance(statement, Function | ast.ClassDef):
-                defined.setdefault(statement.name, []).append(statement)
-        waiting = [self.module.tree.body]
-        seen: set[str] = set()
+    def __init__(self, modules: Sequence[Module], settings: Settings):
+        self.settings = settings
+        self.lines: dict[str, set[int]] = {module.script.name: set() for module in modules}
+        waiting = [(module, module.tree.body) for module in modules]
+        named: set[str] = set()
         while waiting:
-            for name in self._walk(waiting.pop()):
-                if name not in seen:
-                    seen.add(name)
-                    for definition in defined.get(name, []):
-                        waiting.append(definition.body)
+            for name in self._walk(*waiting.pop()) - named:
+                named.add(name)
+                waiting += [
+                    (module, definition.body) for module in modules for definition in module.definitions.get(name, ())
+                ]
 
-    def _walk(self, body: Iterable[ast.stmt]) -> Iterator[str]:
-        """Mark what runs of a body and yield the names it mentions; nested definitions wait to be named."""
+    def _walk(self, module: Module, body: Iterable[ast.stmt]) -> set[str]:
+        """Mark what runs of a body and return the names it mentions; nested definitions wait to be named."""
+        lines = self.lines[module.script.name]
+        names: set[str] = set()
         waiting = [iter(body)]
         while waiting:
             statement = next(waiting[-1], None)
@@ -161,21 +164,22 @@ class _Reach:
                 waiting.pop()
                 continue
             if isinstance(statement, Function):
-                self.lines.add(statement.lineno)
+                lines.add(statement.lineno)
                 if statement.name.startswith("__") or statement.name == "forward":
-                    yield statement.name  # called without being named
+                    names.add(statement.name)  # called without being named
                 continue
             inner = blocks(statement)
             first = min((block[0].lineno for block in inner), default=(statement.end_lineno or statement.lineno) + 1)
             for line in range(statement.lineno, max(first, statement.lineno + 1)):
-                self.lines.add(line)
-                yield from self.module.identifiers.get(line, ())
+                lines.add(line)
+                names |= module.identifiers.get(line, frozenset())
             if isinstance(statement, ast.If):
                 taken = True if is_main_guard(statement.test) else self.settings.truth(statement.test)
                 inner = [statement.body] if taken else [statement.orelse] if taken is False else inner
                 if taken is not None and ends(inner[0]):
                     waiting[-1] = iter(())
             waiting.extend(iter(block) for block in reversed(inner))
+        return names
 
 
 def is_main_guard(test: ast.expr) -> bool:

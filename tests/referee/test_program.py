@@ -74,6 +74,12 @@ def test_an_imported_script_is_part_of_the_program() -> None:
     assert [module.script.name for module in here.entries] == ["train_gpt.py"]
 
 
+def test_what_another_script_names_is_reached() -> None:
+    helper = "def rethink():\n    return deeper()\n\ndef deeper():\n    return 5\n\ndef idle():\n    return 8\n"
+    here = program(second_thoughts=helper, readme=fenced("LOOK_BACK=1 torchrun train_gpt.py"))
+    assert [here.reaches("second_thoughts.py", line) for line in (2, 5, 8)] == [True, True, False]
+
+
 def test_a_script_that_the_main_one_starts_by_name_is_an_entry() -> None:
     here = program('exec(open("train_core.py").read())\n', train_core="x = 1\n", train_old="y = 1\n")
     assert [module.script.name for module in here.entries] == ["train_gpt.py", "train_core.py"]

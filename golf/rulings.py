@@ -265,14 +265,16 @@ class Certificate(Described):
     """What is claimed for the whole validation split; null where nothing is."""
     text_bytes: int
     num_tokens: int
-    coded_bytes: int
+    coded_bytes: int | None
     """Bits the decoder was given, in bytes; the artifact itself is not in it."""
     first_difference: int | None
     """Position of the first token that came back wrong."""
     settings: list[str]
     """What makes the arithmetic of encoder and decoder the same."""
-    confinement: list[str]
+    confinement: list[str] = []
     """What held the two processes."""
+    unconfined: list[str] = []
+    """What did not, and why."""
     reason: Said
     elapsed_s: FiniteFloat
 

@@ -12,14 +12,16 @@ prefix alone, with one thread. What still differs makes the text come back wrong
 
 import math
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from golf.errors import MissingPackage, RuleBroken, UnreadableInput
-from golf.referee.scorers import Scorer
+from golf.referee.causality import Asked, Fresh
+from golf.rulings import Certificate
 
 SUM_TOLERANCE = 1e-3
 """How far a distribution's sum may be above 1; float32 over 8,192 pieces stays below 1e-4."""
@@ -52,6 +54,91 @@ class Encoded:
     def num_bits(self) -> float:
         """What a decoder must be given: the coder's words and the first token."""
         return WORD_BITS * self.words.size + math.log2(self.vocab_size)
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with `encoding` or `decoding`, the tokens done and the tokens to do."""
+
+
+def certify(
+    fresh: Fresh,
+    tokens: np.ndarray,
+    num_bytes: int,
+    *,
+    target: str,
+    claimed_bpb: float | None = None,
+    settings: Sequence[str] = (),
+    progress: Progress = lambda what, done, total: None,
+) -> Certificate:
+    """Send text through a scorer and back.
+
+    Args:
+        fresh: Starts a process with the scorer that can read neither the text nor anything the other one wrote.
+        tokens: (T,) ids, T >= 2, of the text.
+        num_bytes: Bytes that the tokens after the first stand for.
+        target: What the scorer is called.
+        claimed_bpb: What is claimed for the whole split, bits per byte.
+        settings: What makes the arithmetic repeatable.
+        progress: For whoever waits.
+
+    Raises:
+        UnreadableInput: the scorer gives no distributions, or none that repeat.
+        GolfError: as the scorer's process.
+    """
+    begin = time.monotonic()
+    facts: dict[str, Any] = {
+        "target": target,
+        "claimed_bpb": claimed_bpb,
+        "text_bytes": num_bytes,
+        "num_tokens": tokens.size,
+        "settings": list(settings),
+        "certified_bpb": None,
+        "scored_bpb": None,
+        "coded_bytes": None,
+        "first_difference": None,
+    }
+    try:
+        with fresh() as writer:
+            scored = writer.score(tokens[None])[0, 1 - tokens.size :]
+            facts["scored_bpb"] = float(scored.sum()) / math.log(2) / num_bytes
+            told = predict_from(writer, tokens.size, tokens)
+            encoded = encode(tokens, told, lambda done, total: progress("encoding", done, total))
+    except RuleBroken as error:
+        return Certificate(verdict="no_code", reason=str(error), elapsed_s=time.monotonic() - begin, **facts)
+    with fresh() as reader:
+        told = predict_from(reader, tokens.size)
+        try:
+            decoded = decode(
+                encoded.words, encoded.first, tokens.size, told, lambda done, total: progress("decoding", done, total)
+            )
+        except (RuleBroken, UnreadableInput) as error:  # what it says about a text that is not the true one
+            decoded, why = tokens[:0], f": {error}"
+        else:
+            why = ""
+    facts["coded_bytes"] = math.ceil(encoded.num_bits / 8)
+    facts["first_difference"] = _first_difference(tokens, decoded)
+    if facts["first_difference"] is None:
+        facts["certified_bpb"] = encoded.num_bits / num_bytes
+        verdict, reason = "certified", f"{num_bytes} bytes of text came back whole from {facts['coded_bytes']} bytes"
+    else:
+        with fresh() as again:
+            repeated = encode(tokens, predict_from(again, tokens.size, tokens))
+        if not np.array_equal(repeated.words, encoded.words):
+            raise UnreadableInput(
+                "two fresh processes encode the same text differently: the scorer's arithmetic does not repeat, so "
+                "nothing can be certified. Let it run on one CPU thread in float32, with fixed seeds and no timing"
+            )
+        at = facts["first_difference"]
+        verdict = "not_decoded"
+        reason = f"with nothing but the past, the scorer says something else from token {at} on{why}"
+    return Certificate(verdict=verdict, reason=reason, elapsed_s=time.monotonic() - begin, **facts)
+
+
+def _first_difference(tokens: np.ndarray, decoded: np.ndarray) -> int | None:
+    if decoded.size < tokens.size:
+        return decoded.size
+    differing = np.flatnonzero(tokens != decoded)
+    return int(differing[0]) if differing.size else None
 
 
 def encode(tokens: np.ndarray, predict: Predict, progress: Callable[[int, int], None] | None = None) -> Encoded:
@@ -105,26 +192,22 @@ def decode(
     return tokens
 
 
-def predict_from(scorer: Scorer, num_tokens: int, known: np.ndarray | None = None) -> Predict:
+def predict_from(asked: Asked, num_tokens: int, known: np.ndarray | None = None) -> Predict:
     """How a scorer predicts; of one that can only score, each token's probability is asked for in turn.
 
     The scorer then gets whole streams of `num_tokens`: the prefix, the token in question, and what follows. The encoder
     gives `known`, the true stream; a decoder has none, and zeros follow. A legal score cannot tell the two apart.
     """
-    if scorer.predict is not None:
-        return scorer.predict
+    if asked.can_predict:
+        return asked.predict
     stream = np.zeros(num_tokens, dtype=np.int64) if known is None else known.astype(np.int64)
-    candidates = np.arange(scorer.vocab_size)
+    candidates = np.arange(asked.vocab_size)
 
     def ask(prefix: np.ndarray) -> np.ndarray:
         streams = np.tile(stream, (candidates.size, 1))
         streams[:, : prefix.size] = prefix
         streams[:, prefix.size] = candidates
-        if scorer.score_many is not None:
-            nats = np.asarray(scorer.score_many(streams))
-        else:
-            nats = np.stack([np.asarray(scorer.score(stream)) for stream in streams])
-        return -nats[:, prefix.size - num_tokens]  # from the end: the first token may have no score
+        return -asked.score(streams)[:, prefix.size - num_tokens]  # from the end: the first token may have no score
 
     return ask
 

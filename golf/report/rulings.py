@@ -59,7 +59,7 @@ def _(noun: Submission) -> View:
 
 @render.view.register
 def _(noun: Certificate) -> View:
-    facts = {name: value for name, value in noun if name not in ("settings", "confinement", "verdict", "reason")}
+    facts = {name: value for name, value in noun if not isinstance(value, list) and name not in ("verdict", "reason")}
     return View(
         f"certificate of {noun.target}",
         [
@@ -68,5 +68,6 @@ def _(noun: Certificate) -> View:
             *[Fact(name, value) for name, value in facts.items() if value is not None],
             *[Fact("setting", line) for line in noun.settings],
             *[Fact("confinement", line) for line in noun.confinement],
+            *[Fact("not_confined", line) for line in noun.unconfined],
         ],
     )

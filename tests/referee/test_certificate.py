@@ -1,4 +1,6 @@
+import contextlib
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golf.errors import RuleBroken, UnreadableInput
-from golf.referee.certificate import decode, encode
+from golf.referee.certificate import certify, decode, encode
+from golf.rulings import Certificate
 
 
 class Counting:
@@ -110,3 +113,76 @@ def test_an_answer_that_is_no_distribution_is_named(answer: np.ndarray, words: s
 def test_a_single_token_is_no_text_to_certify() -> None:
     with pytest.raises(UnreadableInput, match="at least 2 tokens"):
         encode(np.array([3]), Fixed(np.log([0.5, 0.5])))
+
+
+# --- certify: writer and reader in processes of their own (here: fresh objects)
+
+
+class Scoring:
+    """A scorer that can only score, through `nats(stream)`, as a fresh process would give it."""
+
+    can_predict = False
+
+    def __init__(self, vocab_size: int, nats: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.vocab_size, self._nats = vocab_size, nats
+
+    def score(self, tokens: np.ndarray) -> np.ndarray:
+        return np.stack([self._nats(row) for row in tokens])
+
+    def predict(self, prefix: np.ndarray) -> np.ndarray:
+        raise AssertionError("it cannot predict")
+
+
+def bigram_nats(stream: np.ndarray, vocab_size: int = 8) -> np.ndarray:
+    model = Counting(vocab_size)
+    return np.array([-model(stream[:k])[stream[k]] for k in range(1, stream.size)])
+
+
+def peeking_nats(stream: np.ndarray) -> np.ndarray:
+    """The token after next is known: half the probability goes to what it leads back to."""
+    honest = bigram_nats(stream)
+    later = np.append(stream[2:], 0)
+    return np.where(later == (stream[1:] + 1) % 8, -np.log(0.9), honest + 2.5)
+
+
+def oracle_nats(stream: np.ndarray) -> np.ndarray:
+    """The better of two models, chosen when the token is known."""
+    return np.minimum(bigram_nats(stream), np.log(8))
+
+
+def certified(nats: Callable[[np.ndarray], np.ndarray], tokens: np.ndarray) -> Certificate:
+    @contextlib.contextmanager
+    def fresh() -> Iterator[Scoring]:
+        yield Scoring(8, nats)
+
+    return certify(fresh, tokens, tokens.size - 1, target="toy", claimed_bpb=1.0)
+
+
+def test_a_legal_scorer_is_certified_at_what_it_scores() -> None:
+    tokens = text(200, vocab_size=8)
+    found = certified(bigram_nats, tokens)
+    assert found.verdict == "certified"
+    assert found.certified_bpb == pytest.approx(found.scored_bpb, rel=0.1)  # 200 tokens: the coder's last word weighs
+    assert found.first_difference is None
+
+
+def test_a_scorer_that_peeks_fails_to_decode() -> None:
+    found = certified(peeking_nats, text(60, vocab_size=8))
+    assert found.verdict != "certified"
+    assert found.certified_bpb is None
+
+
+def test_an_oracle_has_no_code() -> None:
+    found = certified(oracle_nats, text(60, vocab_size=8))
+    assert (found.verdict, found.certified_bpb) == ("no_code", None)
+    assert "sum to" in found.reason
+
+
+def test_a_scorer_that_does_not_repeat_is_refused_and_not_called_a_cheat() -> None:
+    noise = np.random.default_rng(0)
+
+    def nats(stream: np.ndarray) -> np.ndarray:
+        return bigram_nats(stream) + noise.uniform(0, 0.5)  # never below a distribution's
+
+    with pytest.raises(UnreadableInput, match="does not repeat"):
+        certified(nats, text(40, vocab_size=8))

@@ -4,21 +4,19 @@
 case's findings. Weights, archives, images and pickles are never opened.
 """
 
-import ast
 import hashlib
-import io
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from golf.measure import logs as training_logs
-from golf.measure.log_source import own_lines
 from golf.referee.reading import TEXT_BYTES_MAX, Folder, list_folder, printable
-from golf.rulings import Evidence, Finding, Submission
+from golf.referee.rulebook import finding
+from golf.referee.scripts import read_scripts
+from golf.referee.texts import LogText, Script, TextFile
+from golf.rulings import Finding, Submission
 from golf.schema import TrainingLog
 
 JSON_BYTES_MAX = 1_000_000
@@ -33,60 +31,6 @@ LOGS = (".log", ".txt", ".out")
 """Endings of the names of texts; a `.txt` is a log when it states a step or a score."""
 
 
-@dataclass(frozen=True)
-class TextFile:
-    """One text of a submission."""
-
-    name: str
-    """Relative to the folder; `train_gpt.py!unpacked` for what a packed script holds."""
-    text: str
-
-    def at(self, line: int | None, quote: str | None = None) -> Evidence:
-        """Evidence at a line (counted from 1); the quote is that line unless given."""
-        if quote is None and line is not None:
-            lines = self.lines
-            quote = lines[line - 1] if 0 < line <= len(lines) else ""
-        shown = printable(" ".join((quote or "")[:2000].split())[:200])
-        return Evidence(file=self.name, line=line, quote=shown or "(empty)")
-
-    def find(self, offset: int, quote: str | None = None) -> Evidence:
-        """Evidence at a character offset, e.g. of a regular expression's match."""
-        return self.at(self.text.count("\n", 0, offset) + 1, quote)
-
-    @cached_property
-    def lines(self) -> list[str]:
-        """The text by line, as line numbers count them."""
-        return [line.rstrip("\r") for line in self.text.split("\n")]
-
-
-@dataclass(frozen=True)
-class Script(TextFile):
-    """Python source, shipped or unpacked; `tree` is None when it does not parse."""
-
-    packed_in: str | None = None
-    """The shipped file it was unpacked from."""
-
-    @cached_property
-    def tree(self) -> ast.Module | None:
-        """The parsed source; nothing of it is ever executed."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # SyntaxWarnings about other people's escapes
-                return ast.parse(self.text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-
-
-@dataclass(frozen=True)
-class LogText(TextFile):
-    """The text of a log, which may hold the source of its script as well."""
-
-    @cached_property
-    def own_lines(self) -> list[tuple[int, str]]:
-        """Numbers and texts of the lines that are the log's own, of the last run that came to anything."""
-        return own_lines(io.StringIO(self.text))
-
-
 @dataclass
 class Case:
     """Everything the referee reads of one submission, and what it has found so far."""
@@ -99,7 +43,7 @@ class Case:
     """The parsed submission.json; empty when there is none."""
     json_file: TextFile | None
     scripts: Sequence[Script]
-    """Python sources, the training script first; packed ones are followed by what they hold."""
+    """Python sources, the training script first; what a packed one holds stands before it."""
     shells: Sequence[TextFile]
     """Shell scripts, Makefiles and Dockerfiles."""
     others: Sequence[TextFile]
@@ -120,6 +64,21 @@ class Case:
     def read(self, name: str, at_most: int = TEXT_BYTES_MAX) -> bytes | None:
         """The bytes of a file of `files`; None when it is larger, or cannot be read."""
         return self.place.read(name, at_most) if self.place else None
+
+    @property
+    def unparsed(self) -> list[Finding]:
+        """A finding for each script that is no Python; parses them all, so it is for whoever looks at code anyway."""
+        return [
+            finding(
+                "UNREADABLE",
+                f"{script.name} is not parsed: {script.problem}",
+                script.at(1),
+                confidence=1.0,
+                severity="note" if number else "flag",  # the first one is the submission, the others go with it
+            )
+            for number, script in enumerate(self.scripts)
+            if script.problem
+        ]
 
 
 def open_case(folder: Path) -> Case:
@@ -142,8 +101,7 @@ def open_case(folder: Path) -> Case:
     json_file = next(iter(texts(jsons[:1], strict=True)), None)
     table = _table(json_file, place) if json_file else {}
     readmes = texts(sorted(ending(".md"), key=lambda name: not _base(name).startswith("readme")))
-    scripts = [Script(text.name, text.text) for text in texts(ending(".py"), strict=True)]
-    scripts.sort(key=lambda script: (_base(script.name) != "train_gpt.py", script.name))
+    scripts = read_scripts(place)
     logs, log_texts = _logs(place, ending(*LOGS), training_logs.claimed_scores(table))
     taken = {*jsons[:1], *(text.name for text in log_texts.values())}
     return Case(

@@ -1,17 +1,19 @@
 """Whether a gain is real: Student's t on scores per seed, with the standard library alone.
 
 Scores move when nothing but the seed changes. `seed_noise` says how far, from a baseline's seeds,
-so that a gain can be compared with it before the candidate has seeds of its own; `welch` compares
-two experiments that both have several. Lower scores are better throughout.
+so that a gain can be compared with it before the candidate has seeds of its own; `pool` says it from
+the seeds of several experiments; `welch` compares two that both have several, and `more_seeds` how
+many it would take. Lower scores are better throughout.
 
 The t distribution comes from the regularised incomplete beta function as a continued fraction
 (modified Lentz; Numerical Recipes, 3rd ed., section 6.4): scipy, which is the oracle in the tests,
 would add 143 MB and 1.5 s of import to every door.
 """
 
+import bisect
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +22,12 @@ from golf.schema import Noise
 
 CONFIDENCE = 0.95
 """One-sided level at which a gain stops being called noise."""
+
+POWER = 0.8
+"""Chance of showing a gain that is there, for which seeds are planned; the field's custom."""
+
+MORE_SEEDS_MAX = 1_000
+"""More seeds than anybody runs: beyond, a gain counts as one that seeds cannot show."""
 
 
 class Welch(NamedTuple):
@@ -31,6 +39,21 @@ class Welch(NamedTuple):
     """Welch-Satterthwaite degrees of freedom."""
     p_one_sided: float
     """Chance of so low a t if a were no better than b."""
+
+
+class Spread(NamedTuple):
+    """How one side's scores vary, and over how many seeds that was seen."""
+
+    std: float
+    num_seeds: int
+
+
+class Pooled(NamedTuple):
+    """Seed noise of several experiments taken together, each around its own mean."""
+
+    std: float
+    df: int
+    """Degrees of freedom: seeds minus experiments."""
 
 
 def seed_noise(baseline_scores: Sequence[float], num_candidate_seeds: int) -> Noise:
@@ -53,8 +76,46 @@ def seed_noise(baseline_scores: Sequence[float], num_candidate_seeds: int) -> No
     return Noise(num_seeds=n, std_bpb=std, threshold_bpb=threshold)
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> Welch:
-    """Test whether the scores `a` are lower than the scores `b`, one score per seed.
+def pool(groups: Iterable[Sequence[float]]) -> Pooled | None:
+    """Seed noise over groups of scores that differ by their seed alone; None where no group has two.
+
+    Raises:
+        UnreadableInput: a score is not finite.
+    """
+    squares, df = 0.0, 0
+    for scores in groups:
+        _check(scores)
+        if len(scores) > 1:
+            mean = math.fsum(scores) / len(scores)
+            squares += math.fsum((score - mean) ** 2 for score in scores)
+            df += len(scores) - 1
+    return Pooled(math.sqrt(squares / df), df) if df else None
+
+
+def more_seeds(gain: float, a: Spread, b: Spread, level: float) -> int | None:
+    """Seeds to add on each side until Welch's p falls below `level` with a chance of `POWER`.
+
+    The gain and the spreads are taken as they were observed, which flatters a gain that was picked for its size. None
+    when no affordable number of seeds would do, as for a gain that is none.
+    """
+    if gain <= 0:
+        return None
+
+    def shows(more: int) -> bool:
+        n_a, n_b = a.num_seeds + more, b.num_seeds + more
+        error_a, error_b = a.std**2 / n_a, b.std**2 / n_b
+        if min(n_a, n_b) < 2 or error_a + error_b == 0:
+            return False
+        df = _welch_df(error_a, n_a, error_b, n_b)
+        return gain >= (t_quantile(1 - level, df) + t_quantile(POWER, df)) * math.sqrt(error_a + error_b)
+
+    if not shows(MORE_SEEDS_MAX):
+        return None
+    return bisect.bisect_left(range(MORE_SEEDS_MAX), True, key=shows)
+
+
+def welch(a: Sequence[float], b: Sequence[float], margin: float = 0.0) -> Welch:
+    """Test whether the scores `a` are lower than the scores `b` by more than `margin`, one score per seed.
 
     Raises:
         UnreadableInput: fewer than two scores on a side, one is not finite, or neither side varies.
@@ -71,10 +132,8 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Welch:
             f"all {len(a)} and {len(b)} scores are equal on their side, so there is no noise to test against; "
             "check that the script uses SEED"
         )
-    t = (statistics.fmean(a) - statistics.fmean(b)) / math.sqrt(squared_error)
-    # shares instead of squares: variances near the smallest float would vanish when squared
-    share_a, share_b = squared_error_a / squared_error, squared_error_b / squared_error
-    df = 1 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))
+    t = (statistics.fmean(a) - statistics.fmean(b) + margin) / math.sqrt(squared_error)
+    df = _welch_df(squared_error_a, len(a), squared_error_b, len(b))
     return Welch(t, df, t_cdf(t, df))
 
 
@@ -100,6 +159,13 @@ def t_quantile(probability: float, df: float) -> float:
             break
         low, high = (middle, high) if t_cdf(middle, df) < probability else (low, middle)
     return high
+
+
+def _welch_df(error_a: float, n_a: int, error_b: float, n_b: int) -> float:
+    """Welch-Satterthwaite degrees of freedom from the squared errors of two means."""
+    # shares instead of squares: variances near the smallest float would vanish when squared
+    share_a, share_b = error_a / (error_a + error_b), error_b / (error_a + error_b)
+    return 1 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
 
 
 def _beta_share(a: float, b: float, x: float, y: float) -> float:

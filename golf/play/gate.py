@@ -4,7 +4,9 @@ Promotion asks for money, keeping asks for nothing: an experiment may be kept an
 in the published loop ("Parameter Golf Auto Research", section "Two Tiers of Compute"), at least 3 %
 over the running local baseline is promoted; below that a change is kept if it made the code
 simpler, else discarded, even when the gain is real. A gain inside the baseline's seed noise counts
-as none.
+as none. Once a noise floor is measured, over the seeds of everything that was kept, a gain must also be
+confirmed against it (`golf.play.noise`): beyond the seed noise of one baseline lie the luckiest of
+many ideas.
 
 Fail closed: what is not known never promotes, with one exception. A baseline with a single seed has
 no measured noise; its gate says "unknown" and lets pass, or the first rounds would cost double.
@@ -17,7 +19,8 @@ from typing import Literal
 
 from golf import rules
 from golf.errors import UnreadableInput
-from golf.measure.significance import seed_noise
+from golf.measure.significance import Pooled, seed_noise
+from golf.play.noise import weigh
 from golf.schema import Budget, Gate, Noise, Promotion
 
 TOLERANCE = 1e-9
@@ -36,12 +39,13 @@ def decide(
     line_delta: int | None,
     has_hypothesis: bool,
     threshold: float = rules.PROMOTION_THRESHOLD,
+    floor: Pooled | None = None,
 ) -> Promotion:
     """Judge one experiment against the running local baseline of its tier.
 
-    Gates, in order: hypothesis, size, promotion, noise (and review and budget, by `with_gate`). Means over seeds are
-    compared; `artifact_bytes` is the largest over seeds. With no baseline the experiment becomes it: kept
-    when its artifact fits, never promoted.
+    Gates, in order: hypothesis, size, promotion, noise, confirmation where the noise floor is measured (and review and
+    budget, by `with_gate`). Means over seeds are compared; `artifact_bytes` is the largest over seeds. With no baseline
+    the experiment becomes it: kept when its artifact fits, never promoted.
 
     Raises:
         UnreadableInput: no scores, a score that is not a positive finite number, or a baseline
@@ -62,13 +66,16 @@ def decide(
     size = _size_gate(artifact_bytes, limit_bytes)
     promotion = _promotion_gate(val_bpb, baseline_bpb, improvement, threshold, baseline, tier)
     luck = _noise_gate(gain, noise)
-    gates = [hypothesis, size, promotion, luck]
+    doubts = [luck]
+    if floor is not None and baseline_bpb is not None:
+        doubts.append(_confirmation_gate(experiment, scores, baseline_scores, floor, threshold * baseline_bpb))
+    gates = [hypothesis, size, promotion, *doubts]
 
     # without measured noise nothing excuses being worse
-    floor = -(noise.threshold_bpb or 0.0) - TOLERANCE
+    worst_gain = -(noise.threshold_bpb or 0.0) - TOLERANCE
     is_simpler = line_delta is not None and line_delta < 0
-    is_gain = promotion.verdict == "pass" and luck.verdict != "fail"
-    keeps = baseline is None or is_gain or (is_simpler and gain is not None and gain >= floor)
+    is_gain = promotion.verdict == "pass" and all(gate.verdict != "fail" for gate in doubts)
+    keeps = baseline is None or is_gain or (is_simpler and gain is not None and gain >= worst_gain)
     decision: Literal["keep", "discard"] = "keep" if keeps and size.verdict == "pass" else "discard"
     promoted = promotion.verdict == "pass" and all(gate.verdict != "fail" for gate in gates)
 
@@ -183,6 +190,31 @@ def _noise_gate(gain: float | None, noise: Noise) -> Gate:
     return Gate(name="noise", verdict=verdict, value=gain, limit=threshold, reason=reason)
 
 
+def _confirmation_gate(
+    experiment: str, scores: Sequence[float], baseline_scores: Sequence[float], floor: Pooled, sought_bpb: float
+) -> Gate:
+    weighed = weigh(scores, baseline_scores, floor, sought_bpb)
+    gain = f"{'gain' if weighed.gain_bpb >= 0 else 'loss'} of {abs(weighed.gain_bpb):.4f} BPB"
+    noise = f"a noise floor of {floor.std:.4f} BPB ({floor.df} degrees of freedom)"
+    if weighed.verdict == "keep":
+        reason = f"the {gain} stands out from {noise}"
+    elif weighed.verdict == "discard":
+        reason = f"the {gain} does not stand out from {noise}, and more seeds are not worth their time"
+    else:
+        seeds = max(weighed.seeds_due, len(scores) + 1)
+        reason = (
+            f"the {gain} is undecided at {noise}; about {seeds} seeds here and of the baseline decide. "
+            f"List them under seeds in config.yaml, then: golf run {experiment} --again"
+        )
+    return Gate(
+        name="confirmation",
+        verdict="pass" if weighed.verdict == "keep" else "fail",
+        value=weighed.gain_bpb,
+        limit=weighed.keep_from_bpb,
+        reason=reason,
+    )
+
+
 def _reason(
     decision: Literal["keep", "discard"],
     promoted: bool,
@@ -204,7 +236,8 @@ def _reason(
         lines = f"the code is {-line_delta} lines shorter"
     else:
         lines = f"the code is not simpler ({line_delta:+d} lines)"
-    facts = [score, lines] if promotion.verdict == "fail" or luck.verdict == "fail" else [score]
+    is_short = any(gate.verdict == "fail" for gate in gates if gate.name in ("promotion", "noise", "confirmation"))
+    facts = [score, lines] if is_short else [score]
     verb = "Kept, not promoted" if decision == "keep" else "Discarded"
     return f"{verb}: {'; '.join(blocking + facts)}."
 

@@ -1,14 +1,20 @@
 """The running local baseline, and an experiment's gates on the way to paid compute."""
 
+import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from golf.errors import UnreadableInput
+from golf.measure.significance import Pooled, pool
 from golf.play import change, experiments, gate, ledger, record, review
 from golf.play.budget import BudgetBook
 from golf.schema import Gate, Promotion, Result, Row
 from golf.workspace import Workspace
+
+FLOOR_DF_MIN = 5
+"""A noise floor pooled over fewer degrees of freedom (seeds minus experiments) counts as not measured."""
 
 
 def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -> Result | None:
@@ -25,17 +31,26 @@ def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -
     Raises:
         UnreadableInput: the ledger names an experiment whose evidence is gone or damaged.
     """
-    kept = []
-    for row in ledger.iterate(workspace.ledger):
-        name = experiments.named_in(row.description)
-        is_ours = re.match(r"\d{4}-\d\d-\d\d_", name)  # rows of other tools have no evidence here to compare with
-        if row.tier == tier and row.status == "keep" and row.val_bpb is not None and is_ours:
-            kept.append((row.val_bpb, row.commit, name, row))
-    for _, _, name, row in sorted(kept):
+    for name, row in sorted(_kept(workspace, tier), key=lambda kept: (kept[1].val_bpb, kept[1].commit, kept[0])):
         result = _evidence(workspace, name, row)
         if data is None or result.data == data:
             return result
     return None
+
+
+def noise_floor(workspace: Workspace, tier: str, data: str, scores: Sequence[float]) -> Pooled | None:
+    """Seed noise pooled over everything kept on a tier and its data, and an experiment's own `scores`.
+
+    None while fewer than `FLOOR_DF_MIN` degrees of freedom measure it, or where seeds change nothing.
+    """
+    groups = [scores]
+    for name, row in _kept(workspace, tier):
+        with contextlib.suppress(UnreadableInput):  # a floor stands on the evidence that is there
+            result = _evidence(workspace, name, row)
+            if result.data == data:
+                groups.append([seed.val_bpb for seed in result.seeds])
+    floor = pool(groups)
+    return floor if floor is not None and floor.df >= FLOOR_DF_MIN and floor.std > 0 else None
 
 
 def check_promotion(workspace: Workspace, name: str, cost_usd: float | None = None) -> Promotion:
@@ -83,6 +98,17 @@ def evidence_gate(workspace: Workspace, folder: Path, result: Result) -> Gate:
 
 def _evidence_gate(verdict: Literal["pass", "fail"], reason: str) -> Gate:
     return Gate(name="evidence", verdict=verdict, reason=reason)
+
+
+def _kept(workspace: Workspace, tier: str) -> list[tuple[str, Row]]:
+    """Names and ledger rows of what was kept on a tier and has its evidence here."""
+    found = []
+    for row in ledger.iterate(workspace.ledger):
+        name = experiments.named_in(row.description)
+        is_ours = re.match(r"\d{4}-\d\d-\d\d_", name)  # rows of other tools have no evidence here to compare with
+        if row.tier == tier and row.status == "keep" and row.val_bpb is not None and is_ours:
+            found.append((name, row))
+    return found
 
 
 def _evidence(workspace: Workspace, name: str, row: Row) -> Result:

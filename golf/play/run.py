@@ -244,6 +244,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         line_delta=experiments.line_delta(workspace, setting.folder, experiment),
         has_hypothesis=bool(experiment.hypothesis.strip()),
         threshold=workspace.config.gate.promotion,
+        floor=promotion.noise_floor(workspace, experiment.tier, setting.data, scores),
     )
     notes = [
         f"seed {seed.seed}: the log says {seed.logged_val_bpb:.6f}, Caddie measured {seed.val_bpb:.6f}"

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golf.errors import UnreadableInput
+from golf.measure.significance import Pooled
 from golf.play.gate import budget_gate, decide, with_gate
 from golf.schema import Budget, Gate, Promotion
 
@@ -141,6 +142,42 @@ def test_means_over_seeds_are_compared():
     promotion = judge(scores=[1.10, 1.14], baseline_scores=SEEDS)
     assert (promotion.val_bpb, promotion.baseline_bpb) == (pytest.approx(1.12), pytest.approx(1.20))
     assert promotion.noise.num_seeds == 3
+
+
+@pytest.mark.parametrize(
+    "std, scores, verdict, decision",
+    [
+        (0.002, [1.14], "pass", "keep"),  # 5 % against a floor of 0.17 %
+        (0.020, [1.14], "fail", "discard"),  # 5 % against a floor of 1.7 %: undecided by one seed
+        (0.020, [1.14] * 8, "pass", "keep"),  # and decided by eight
+    ],
+)
+def test_a_gain_must_stand_out_from_a_measured_noise_floor(std, scores, verdict, decision):
+    promotion = judge(scores=scores, baseline_scores=[1.2] * len(scores), floor=Pooled(std, 40))
+    confirmation = gate(promotion, "confirmation")
+    assert (confirmation.verdict, promotion.decision, promotion.promoted) == (verdict, decision, decision == "keep")
+    assert confirmation.value == pytest.approx(0.06)
+    assert (confirmation.limit <= 0.06) == (verdict == "pass")
+
+
+def test_an_undecided_gain_says_how_many_seeds_would_decide():
+    promotion = judge(floor=Pooled(0.02, 40))
+    assert "undecided" in promotion.reason
+    assert "seeds here and of the baseline decide" in promotion.reason
+    assert "golf run candidate --again" in promotion.reason
+
+
+def test_without_a_measured_floor_or_a_baseline_there_is_nothing_to_confirm():
+    assert "confirmation" not in [gate.name for gate in judge().gates]
+    first = judge(baseline=None, baseline_scores=[], floor=Pooled(0.002, 40))
+    assert "confirmation" not in [gate.name for gate in first.gates]
+
+
+@given(baseline=st.floats(min_value=0.5, max_value=5), share=st.floats(min_value=0, max_value=0.05))
+def test_a_small_noise_floor_leaves_three_percent_the_line(baseline, share):
+    floor = Pooled(baseline * 0.001, 20)
+    fields = {"baseline_scores": [baseline], "scores": [baseline * (1 - share)]}
+    assert judge(**fields, floor=floor).promoted == judge(**fields).promoted
 
 
 def test_the_first_run_of_a_tier_is_kept_as_its_baseline_and_not_promoted():

@@ -11,13 +11,16 @@ from golf.schema import Result, Row, SeedResult
 from golf.workspace import Workspace
 
 
-def seed(score: float) -> SeedResult:
+def seed(score: float, number: int = 1) -> SeedResult:
     return SeedResult(
-        seed=1, val_bpb=score, val_loss=score, artifact_bytes=1, eval_time_s=1, memory_bytes=1, log="logs/x.log"
+        seed=number, val_bpb=score, val_loss=score, artifact_bytes=1, eval_time_s=1, memory_bytes=1, log="logs/x.log"
     )
 
 
-def played(workspace: Workspace, name: str, score: float, run: str, data: str = "d", status: str = "keep") -> Result:
+def played(
+    workspace: Workspace, name: str, score: float, run: str, data: str = "d", status: str = "keep", spread: float = 0.0
+) -> Result:
+    """One recorded run: of one seed, or of three that lie `spread` apart."""
     folder = workspace.experiments / name
     folder.mkdir(parents=True, exist_ok=True)
     before = experiments.read_result(folder)
@@ -32,7 +35,7 @@ def played(workspace: Workspace, name: str, score: float, run: str, data: str = 
         promoted="no",
         hypothesis="h",
         val_bpb=score,
-        seeds=[seed(score)],
+        seeds=[seed(score + step * spread, 2 + step) for step in ((-1, 0, 1) if spread else (0,))],
         data=data,
         finished_at=datetime.now(UTC),
     )
@@ -105,3 +108,30 @@ def test_a_baseline_whose_evidence_is_gone_is_an_error_and_not_the_next_best(
     (workspace.experiments / "2026-01-01_a").rename(tmp_path / "elsewhere")
     with pytest.raises(UnreadableInput, match="Restore the folder"):
         best(workspace)
+
+
+def floor(workspace: Workspace, *scores: float, data: str = "d"):
+    return promotion.noise_floor(workspace, "local", data, scores or [1.0])
+
+
+def test_the_noise_floor_is_pooled_over_everything_kept_and_the_runs_own_seeds(workspace: Workspace) -> None:
+    played(workspace, "2026-01-01_a", 1.3, "1", spread=0.01)
+    played(workspace, "2026-01-01_b", 1.2, "2", spread=0.02)
+    played(workspace, "2026-01-01_c", 1.1, "3", spread=0.5, status="discard")
+    played(workspace, "2026-01-01_d", 1.0, "4", spread=0.5, data="other")
+    assert floor(workspace) is None, "4 degrees of freedom are no measured floor"
+    measured = floor(workspace, 1.0, 1.0, 1.0)
+    assert measured is not None
+    assert measured.df == 6
+    assert measured.std == pytest.approx(((2 * 0.01**2 + 2 * 0.02**2) / 6) ** 0.5)
+
+
+def test_seeds_that_change_nothing_measure_no_floor(workspace: Workspace) -> None:
+    assert floor(workspace, *[1.1] * 10) is None
+
+
+def test_a_kept_run_whose_evidence_is_gone_is_left_out_of_the_floor(workspace: Workspace, tmp_path: Path) -> None:
+    for number in range(4):
+        played(workspace, f"2026-01-01_{number}", 1.3, str(number + 1), spread=0.01)
+    (workspace.experiments / "2026-01-01_0").rename(tmp_path / "elsewhere")
+    assert floor(workspace).df == 6

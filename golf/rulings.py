@@ -23,7 +23,7 @@ Code = Literal[
     "SLOT_NONCAUSAL", "PPM_UNNORMALISED", "BOS_LEAK",
     "MISSING_FILES", "EVIDENCE_WEAK", "CODE_LOG_MISMATCH", "NOT_SIGNIFICANT", "NOT_REPRODUCIBLE",
     "SEED_BRUTE_FORCE", "CUSTOM_LIB",
-    "SCORE_DISAGREES", "SIZE_DISAGREES", "TOKENIZER_BYTES", "RESEMBLES_INVALID", "UNREADABLE",
+    "SCORE_DISAGREES", "SIZE_DISAGREES", "TOKENIZER_BYTES", "RESEMBLES_INVALID", "WITHDRAWN", "UNREADABLE",
 ]  # fmt: skip
 """What a finding is about; `golf.referee.rulebook` has each code's rule, its source and what would clear it."""
 
@@ -31,6 +31,9 @@ CODES: tuple[Code, ...] = get_args(Code)
 
 Severity = Literal["block", "flag", "note"]
 """block: disqualifies by a maintainer's rule, with evidence; flag: a person must look; note: good to know."""
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""The worst first."""
 
 
 class Described(Noun):
@@ -176,7 +179,7 @@ ProbeOutcome = Literal["clean", "violated", "undecided", "not run"]
 
 
 class Breach(Described):
-    """One place where a scorer broke a rule, seen again in a second fresh process."""
+    """One place where a scorer broke a rule, seen again in fresh processes."""
 
     probe: ProbeName
     position: Annotated[int, Field(ge=0)]
@@ -346,3 +349,65 @@ class Comparison(Described):
         written = "waived for a speed-up" if self.is_speed_up else word[self.meets_written_bar]
         applied = word[self.meets_applied_bar]
         return f"{said}; written bar (0.005 nats, p < 0.01) {written}; applied bar (p < 0.25) {applied}"
+
+
+# --- bytes: the denominator of bits per byte, recounted
+
+ByteDefectKind = Literal[
+    "leading_space_twice",
+    "leading_space_always",
+    "leading_space_never",
+    "space_marker_as_3",
+    "byte_fallback",
+    "constant_bytes",
+    "characters",
+    "control_counted",
+    "boundary_not_seen",
+    "other",
+]
+
+
+class ByteDefect(Described):
+    """One way in which a script's table miscounts the text."""
+
+    kind: ByteDefectKind
+    """leading_space_twice: in the table and added again; leading_space_always: in the table, so that it counts at a
+    document's start too; leading_space_never: nowhere; space_marker_as_3: ▁ as its own three bytes; byte_fallback: a
+    byte token is not one byte; constant_bytes: one number for every token; characters: characters for bytes;
+    control_counted: a control token has bytes; boundary_not_seen: the space after a control token counts."""
+    tokens: int
+    """Token ids that it concerns."""
+    occurrences: int
+    """How often the text has them."""
+    bytes: int
+    """Bytes it adds to the count; negative when it leaves some out."""
+    example: Said
+    """A piece, with what the table says and what it stands for."""
+
+
+class ByteAudit(Described):
+    """Bytes that a text has and bytes that a script counts for it."""
+
+    tokenizer: str
+    table: str
+    """Where the table came from."""
+    verdict: Literal["exact", "miscounted", "lossy"]
+    """lossy: counted right, but the tokenizer gives back another text than it was given, whose bytes nobody knows."""
+    num_tokens: int
+    """Targets: all tokens but the stream's first."""
+    decoded_bytes: int
+    """UTF-8 bytes of the decoded text, document by document."""
+    challenge_bytes: int
+    """What the challenge's own table counts for it; the few ways in which it differs are in `notes`."""
+    counted_bytes: int
+    """What the script's table counts for it."""
+    tokens_per_byte: FiniteFloat
+    """Of the challenge's count."""
+    defects: list[ByteDefect]
+    """The one with the most bytes first; their bytes add up to counted minus challenge's."""
+    lost: list[str]
+    """What does not survive the tokenizer, each with an example."""
+    claimed_bpb: FiniteFloat | None
+    corrected_bpb: FiniteFloat | None
+    """The claim with the challenge's count for a denominator; null without a claim, or where text is lost."""
+    notes: list[str]

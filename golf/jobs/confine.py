@@ -91,6 +91,7 @@ class Confined:
         self._command, self._env = list(command), dict(env or {})
         self._hidden, self._devices = list(hidden), list(devices)
         self._stack = contextlib.ExitStack()
+        self._is_over = threading.Event()
         self._stopped_for: str | None = None
         self._unread = bytearray()
         self._said = b""
@@ -176,11 +177,11 @@ class Confined:
                 pass_fds=(answers,),
                 start_new_session=True,
             )
-        threads = [threading.Thread(target=target, daemon=True) for target in (self._listen, self._watch)]
-        self._stack.callback(lambda: [thread.join(timeout=2.0) for thread in threads])
+        self._listener = threading.Thread(target=self._listen, daemon=True)
         self._stack.callback(self._kill)
-        for thread in threads:
-            thread.start()
+        self._stack.callback(self._is_over.set)
+        self._listener.start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def _pipe(self, theirs: contextlib.ExitStack, ours_writes: bool) -> tuple[int, int]:
         """The child's end, closed here with `theirs`, and ours."""
@@ -235,6 +236,7 @@ class Confined:
             self._child.wait(timeout=2 * _POLL_S)
         code = self._child.poll()
         self._kill()
+        self._listener.join(timeout=2 * _POLL_S)  # a descendant may hold its pipe open: it is not waited for
         if self._stopped_for:
             how = self._stopped_for
         elif code is None:
@@ -255,10 +257,7 @@ class Confined:
 
     def _watch(self) -> None:
         """Hold it to the limits that no single process can be held to."""
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(timeout=_POLL_S)
-                return
+        while not self._is_over.wait(_POLL_S):
             if time.monotonic() > self._deadline:
                 self._stopped_for = f"took longer than its limit of {self.limits.time_s:g} s"
             else:

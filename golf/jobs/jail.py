@@ -13,7 +13,6 @@ import ctypes
 import errno
 import json
 import os
-import platform
 import resource
 import signal
 import struct
@@ -208,9 +207,9 @@ def filter_calls() -> None:
     A seccomp program: (code, jump if true, jump if false, constant) per instruction.
     """
     _only_on_linux()
-    if platform.machine() not in DENIED:
-        raise NotImplementedError(f"not known for {platform.machine()}")
-    architecture, calls = DENIED[platform.machine()]
+    if os.uname().machine not in DENIED:
+        raise NotImplementedError(f"not known for {os.uname().machine}")
+    architecture, calls = DENIED[os.uname().machine]
     load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
     refuse = len(calls) + 1  # instructions from the first call's to the refusal
     program = [(load, 0, 0, 4), (equal, 0, refuse + 2, architecture), (load, 0, 0, 0), (at_least, refuse, 0, 1 << 30)]

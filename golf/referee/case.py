@@ -55,6 +55,8 @@ class Case:
     log_texts: Mapping[str, LogText] = field(default_factory=dict)
     """The text of each log by its `TrainingLog.path`, to quote from."""
     place: Folder | None = None
+    expects_code: bool = True
+    """Whether a script ought to be there; an excerpt of a submission may be README, JSON and logs alone."""
 
     @property
     def has_code(self) -> bool:

@@ -206,6 +206,11 @@ RULES: Mapping[Code, Rule] = {
         "the work is close to a submission that was ruled invalid",
         "the difference that removes the reason for that ruling",
     ),
+    "WITHDRAWN": Rule(
+        "flag",
+        "an author who withdraws a score, or says that it breaks a rule, is taken at his word (#1127, #2011)",
+        "a score that its author stands by, with what changed",
+    ),
     "UNREADABLE": Rule(
         "flag",
         "what cannot be read cannot be judged",

@@ -15,8 +15,9 @@ from golf.referee.checks import (
     packaging,
     sizes,
     times,
+    traces,
 )
 
 CHECKS = (
-    packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, claims,
+    packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims,
 )  # fmt: skip

@@ -17,10 +17,23 @@ from pydantic import Field
 from golf.errors import BadConfig, RuleBroken
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
-from golf.play import change, excerpt, experiments, notes, promotion, record, review, start, submission, targets
+from golf.play import (
+    change,
+    compare,
+    excerpt,
+    experiments,
+    notes,
+    promotion,
+    record,
+    review,
+    start,
+    submission,
+    targets,
+)
 from golf.play import history as past
 from golf.play.budget import BudgetBook
 from golf.referee import ruling
+from golf.rulings import Comparison
 from golf.schema import Artifact, Budget, History, Job, Note, Noun, Promotion
 from golf.workspace import Workspace
 
@@ -185,6 +198,19 @@ def review_submission(
     return excerpt.excerpt(workspace, ruling.review_submission(workspace.inside(folder)))
 
 
+def compare_runs(
+    a: Annotated[str, Field(description="Run said to be better: experiment, or submission folder")],
+    b: Annotated[str, Field(description="What it is held against")],
+    looks: Annotated[int | None, Field(description="Ideas it was picked from. Default: runs since b", ge=1)] = None,
+) -> Comparison:
+    """Compare two runs: is A better than B or is the difference luck? Welch t-test p-value over seeds, nats and BPB,
+    the bars for a new record (SOTA), how many more seeds would settle it.
+    """
+    workspace = Workspace.find()
+    names = [name if experiments.exists(workspace, name) else str(workspace.inside(name)) for name in (a, b)]
+    return compare.compare_runs(workspace, *names, looks=looks)
+
+
 DIFF = "golf://diff/{experiment}"
 
 
@@ -248,6 +274,7 @@ TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
     (cancel_job, STOPPING),
     (check_promotion, READ_ONLY),
     (list_experiments, READ_ONLY),
+    (compare_runs, READ_ONLY),
     (review_submission, READ_ONLY),
     (record_note, NOTING),
 ]

@@ -2,7 +2,7 @@
 
 from golf.report import render
 from golf.report.render import Fact, Table, View
-from golf.rulings import Certificate, Evidence, Finding, Ruling, Submission
+from golf.rulings import Audit, Certificate, Comparison, Evidence, Finding, Ruling, Submission
 
 
 def place(evidence: Evidence) -> str:
@@ -69,5 +69,56 @@ def _(noun: Certificate) -> View:
             *[Fact("setting", line) for line in noun.settings],
             *[Fact("confinement", line) for line in noun.confinement],
             *[Fact("not_confined", line) for line in noun.unconfined],
+        ],
+    )
+
+
+@render.view.register
+def _(noun: Audit) -> View:
+    numbers = ("nats_per_token", "noise_nats", "hidden_gain_nats", "hidden_gain_bpb")
+    probes = [
+        (one.name, one.outcome, one.num_positions, one.num_scored, one.worst, one.tolerance, one.share_max, one.text)
+        for one in noun.probes
+    ]
+    return View(
+        f"audit of {noun.target}",
+        [
+            Fact("verdict", noun.verdict),
+            Fact("reason", noun.reason),
+            *[Fact("breach", f"{one.probe} at token {one.position}: {one.text}") for one in noun.breaches],
+            Fact("text", noun.text),
+            *[Fact(name, value) for name in numbers if (value := getattr(noun, name)) is not None],
+            Table(
+                "probe",
+                ("probe", "_outcome", "positions", "scored", "worst", "tolerance", "share_max", "_reason"),
+                probes,
+            ),
+            *[Fact("confinement", line) for line in noun.confinement],
+            *[Fact("not_confined", line) for line in noun.unconfined],
+            *[Fact("note", note) for note in noun.notes],
+        ],
+    )
+
+
+@render.view.register
+def _(noun: Comparison) -> View:
+    sides = [
+        (letter, side.name, side.mean_bpb, side.std_bpb, str(side.num_seeds))
+        for letter, side in (("a", noun.a), ("b", noun.b))
+    ]
+    settled = (
+        ("gain_bpb", noun.gain_bpb), ("gain_nats", noun.gain_nats), ("bar_bpb", noun.bar_bpb), ("p", noun.p),
+        ("p_at_bar", noun.p_at_bar), ("looks", noun.looks), ("p_corrected", noun.p_corrected),
+        ("meets_written_bar", noun.meets_written_bar), ("meets_applied_bar", noun.meets_applied_bar),
+        ("more_seeds_written", noun.more_seeds_written), ("more_seeds_applied", noun.more_seeds_applied),
+    )  # fmt: skip
+    return View(
+        f"{noun.a.name} against {noun.b.name}",
+        [
+            Fact("verdict", noun.verdict),
+            Fact("reason", noun.reason),
+            Table("side", ("side", "_name", "val_bpb", "val_bpb_std", "seeds"), sides),
+            *[Fact(name, "unknown" if value is None else value) for name, value in settled],
+            *[Fact("warning", line) for line in noun.warnings],
         ],
     )

@@ -69,6 +69,11 @@ REQUESTS = [
     ("list the last five runs", "list_experiments"),
     ("which experiments were discarded and why", "list_experiments"),
     ("leaderboard of my own runs", "list_experiments"),
+    ("compare wider with the baseline", "compare_runs"),
+    ("what is the p-value of wider against base", "compare_runs"),
+    ("how many more seeds do I need", "compare_runs"),
+    ("does this beat SOTA by enough for a record", "compare_runs"),
+    ("A versus B: which of the two runs is better", "compare_runs"),
     ("review this candidate before we spend money on it", "review_submission"),
     ("is there any leakage or cheating in this submission", "review_submission"),
     ("does the scorer peek at future tokens", "review_submission"),
@@ -118,7 +123,7 @@ def texts() -> dict[str, str]:
 
 def test_the_table_asks_five_times_for_each_tool_and_never_by_its_name(texts: dict[str, str]) -> None:
     assert Counter(wanted for _, wanted in REQUESTS) == dict.fromkeys(texts, 5)
-    assert len({request for request, _ in REQUESTS}) == 60
+    assert len({request for request, _ in REQUESTS}) == len(REQUESTS)
     assert not [request for request, wanted in REQUESTS if wanted in request]
 
 
@@ -208,6 +213,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("check_promotion", {"experiment": "wider"}),
     ("list_experiments", {}),
     ("list_experiments", {"best_first": True}),
+    ("compare_runs", {"a": "wider", "b": "base"}),
     ("review_submission", {"path": "wider"}),
     ("record_note", {"kind": "finding", "text": "long " * 800}),
 ]

@@ -1,0 +1,144 @@
+"""`golf audit`, `golf certify`, `golf compare`: is a score causal, does it decode, is it a gain."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from golf.cli import verb
+from golf.errors import NotFound
+from golf.workspace import Workspace
+
+TARGET = "FILE.py:NAME (a function score(tokens) or a factory), an experiment, or a folder with weights and script"
+
+
+def register(verbs: verb.Verbs) -> None:
+    """Declare the verbs that test a scorer and its numbers."""
+    probe = verb.add(
+        verbs,
+        "audit",
+        audit,
+        "test a scorer from outside: does a score move with later tokens, do probabilities sum to 1, is there a memory",
+        "golf audit experiments/2026-11-21_baseline      or: golf audit scorers.py:my_scorer --vocab-size 1024",
+    )
+    _scorer_arguments(probe)
+    probe.add_argument("--positions", type=verb.whole, default=128, help="positions drawn at random (default: 128)")
+    probe.add_argument("--tokens", type=verb.whole, default=256, help="length of each scored sequence (default: 256)")
+    probe.add_argument(
+        "--random-seed", type=verb.whole, default=0, help="of text, positions, replacements (default: 0)"
+    )
+    probe.add_argument(
+        "--time-limit", type=float, default=1800.0, metavar="S", help="seconds for all of it (default: 1800)"
+    )
+
+    proof = verb.add(
+        verbs,
+        "certify",
+        certify,
+        "prove a score: compress validation text through the scorer, decode it in a fresh process, compare it",
+        "golf certify baseline --text-bytes 64000",
+    )
+    _scorer_arguments(proof)
+    proof.add_argument(
+        "--text-bytes", type=verb.whole, default=64_000, metavar="N", help="about how much text (default: 64000)"
+    )
+    proof.add_argument(
+        "--time-limit", type=float, default=7200.0, metavar="S", help="seconds for all of it (default: 7200)"
+    )
+
+    gain = verb.add(
+        verbs,
+        "compare",
+        compare,
+        "is run A better than run B: one-sided Welch over seeds, the bars for a record, how many more seeds settle it",
+        "golf compare wider baseline",
+    )
+    gain.add_argument("a", help="the run that is claimed to be better: an experiment, or a submission's folder")
+    gain.add_argument("b", help="what it is held against")
+    gain.add_argument(
+        "--looks", type=verb.whole, metavar="N", help="ideas A was picked from (default: runs of the tier since B)"
+    )
+    gain.add_argument("--speed-up", action="store_true", help="a change of systems alone: no gain in nats is asked for")
+
+
+def _scorer_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", help=TARGET)
+    parser.add_argument("--script", type=Path, help="training script, when it is not beside the weights")
+    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="a setting the script reads")
+    parser.add_argument("--seed", type=int, help="which seed's artifact of an experiment (default: the largest)")
+    parser.add_argument("--vocab-size", type=verb.whole, help="of a Python file that does not say")
+    parser.add_argument("--seq-len", type=verb.whole, help="tokens per window (default: the script's)")
+    parser.add_argument("--stride", type=verb.whole, help="tokens scored per window (default: plain windows)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+    parser.add_argument("--data", type=Path, help="validation shards (default: the workspace's)")
+    parser.add_argument("--tokenizer", type=Path, help="their SentencePiece model (default: the workspace's)")
+
+
+def _workspace() -> Workspace | None:
+    """The workspace, where there is one: scorers and submissions lie anywhere."""
+    try:
+        return verb.opened()
+    except NotFound:
+        return None
+
+
+def _target(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Workspace and target, as both verbs take them."""
+    from golf.play import audit as audits
+
+    workspace = _workspace()
+    target = audits.find_target(
+        arguments.target,
+        workspace=workspace,
+        script=arguments.script,
+        env=verb.settings(arguments.env),
+        checkpoint_seed=arguments.seed,
+        vocab_size=arguments.vocab_size,
+        seq_len=arguments.seq_len,
+        stride=arguments.stride,
+        device=arguments.device,
+    )
+    return {"target": target, "workspace": workspace, "data": arguments.data, "tokenizer": arguments.tokenizer}
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    """Exit 0 causal, 1 a violation, 2 it could not be decided."""
+    from golf.play import audit as audits
+    from golf.report import render, rulings  # noqa: F401, its views are registered
+
+    found = audits.audit(
+        **_target(arguments),
+        num_tokens=arguments.tokens,
+        num_positions=arguments.positions,
+        seed=arguments.random_seed,
+        time_limit_s=arguments.time_limit,
+    )
+    render.show(found, json=arguments.json)
+    return {"causal": 0, "violation": 1, "inconclusive": 2}[found.verdict]
+
+
+def certify(arguments: argparse.Namespace) -> int:
+    """Exit 0 certified, 1 not; what cannot be decided is an error."""
+    from golf.play import certify as proofs
+    from golf.report import progress, render, rulings  # noqa: F401, its views are registered
+
+    with progress.progress("certifying") as bar:
+        found = proofs.certify(
+            **_target(arguments),
+            text_bytes=arguments.text_bytes,
+            time_limit_s=arguments.time_limit,
+            progress=lambda what, done, total: bar.update(what, done, total, unit="token"),
+        )
+    render.show(found, json=arguments.json)
+    return 0 if found.verdict == "certified" else 1
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Exit 0 when A is shown to be better, 1 when it is not, 2 when there are too few seeds to say."""
+    from golf.play import compare as comparing
+    from golf.report import render, rulings  # noqa: F401, its views are registered
+
+    found = comparing.compare_runs(
+        _workspace(), arguments.a, arguments.b, looks=arguments.looks, is_speed_up=arguments.speed_up
+    )
+    render.show(found, json=arguments.json)
+    return {"better": 0, "unsettled": 1, "worse": 1, "unknown": 2}[found.verdict]

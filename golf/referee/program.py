@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from golf.referee.case import Case, Script
-from golf.referee.settings import Settings
+from golf.referee.settings import Settings, effective
 from golf.referee.syntax import blocks, statements
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -99,6 +99,14 @@ class Program:
                 for name in imported(statement):
                     if found := self.module(name):
                         waiting.append(found)
+
+
+def program_of(case: Case) -> Program:
+    """The case's scripts under its effective settings, made once for all who ask."""
+    kept = vars(case)  # as a cached property of the case would be
+    if "program" not in kept:
+        kept["program"] = Program(case, effective(case))
+    return kept["program"]
 
 
 def imported(statement: ast.stmt) -> list[str]:

@@ -29,11 +29,18 @@ COMMANDS_MAX = 12
 """Commands of one submission that are told apart; further ones are not looked at."""
 DEPTH_MAX = 40
 """Nesting of an expression that is still evaluated."""
+STEPS_MAX = 400
+"""Parts of one expression, and of those its names stand for, that are evaluated."""
 LOG_LINES_MAX = 20_000
 """Searched for the line a setting stands on."""
 
 UNKNOWN: Any = type("Unknown", (), {"__repr__": lambda self: "UNKNOWN", "__bool__": lambda self: False})()
 """What an expression comes to when its value cannot be told without running it."""
+
+
+Local = Callable[[str], "tuple[ast.expr | None, Local] | None"]
+"""A function's own names: the expression one stands for (None: it has no single one) and the names that hold there;
+None for a name that is not the function's."""
 
 
 @dataclass(frozen=True)
@@ -120,20 +127,37 @@ class Settings:
         declared = self._code.declared[key][0]
         return Setting(name, values[0], "code", declared.script.at(declared.line), disputed)
 
+    def named(self, part: str) -> list[str]:
+        """Lower-case names of settings that contain `part`."""
+        known = {
+            *self._code.declared,
+            *self._logged,
+            *(name.lower() for one in self._commands for name in one.variables),
+        }
+        return sorted(name for name in known if part in name)
+
     def is_on(self, *names: str) -> bool | None:
         """Whether any of these settings is on; None when none is known to be on and one is disputed or unstated."""
         found = [self._is_on(name) for name in names]
         return True if True in found else None if None in found or not found else False
 
-    def value(self, expression: ast.expr) -> Any:
+    def value(self, expression: ast.expr, local: Local | None = None) -> Any:
         """What an expression of the script comes to under these settings; `UNKNOWN` when that cannot be told."""
-        values = _distinct(self._under(expression, command) for command in self._commands or (_Command("code"),))
+        values = _distinct(self._under(expression, command, local) for command in self._commands or (_Command("code"),))
         return values[0] if len(values) == 1 else UNKNOWN
 
-    def truth(self, condition: ast.expr) -> bool | None:
+    def truth(self, condition: ast.expr, local: Local | None = None) -> bool | None:
         """Which way a condition of the script goes under these settings; None when that cannot be told."""
-        value = self.value(condition)
+        value = self.value(condition, local)
         return None if value is UNKNOWN else bool(value)
+
+    def is_disputed(self, condition: ast.expr) -> bool:
+        """Whether a condition names a setting that the submission's sources disagree on."""
+        return any(
+            len(self._values(self._code.attribute_of(last_name(node)))) > 1
+            for node in ast.walk(condition)
+            if isinstance(node, ast.Name | ast.Attribute)
+        )
 
     def _is_on(self, name: str) -> bool | None:
         values = self._values(self._code.attribute_of(name))
@@ -164,8 +188,8 @@ class Settings:
         values = [UNKNOWN if found is None else _literal(found[0]) for found in stated]
         return _distinct(values) if any(value is not UNKNOWN for value in values) else []
 
-    def _under(self, node: ast.expr, command: _Command) -> Any:
-        return _Evaluation(self, self._code, command).value(node)
+    def _under(self, node: ast.expr, command: _Command, local: Local | None = None) -> Any:
+        return _Evaluation(self, self._code, command, local).value(node)
 
     def _variable(self, variable: str, command: _Command) -> Any:
         """The text of an environment variable, or UNKNOWN where it is not set."""
@@ -317,19 +341,27 @@ _NUMBER_MAX = 10**15
 class _Evaluation:
     """One expression under one command's environment."""
 
-    def __init__(self, settings: Settings, code: _Code, command: _Command):
+    def __init__(self, settings: Settings, code: _Code, command: _Command, local: Local | None):
         self._settings = settings
         self._code = code
         self._command = command
+        self._local = local
+        self._steps = 0
 
     def value(self, node: ast.expr | None, depth: int = 0) -> Any:
         """The expression's value, or UNKNOWN."""
-        if node is None or depth > DEPTH_MAX:
+        self._steps += 1
+        if node is None or depth > DEPTH_MAX or self._steps > STEPS_MAX:
             return UNKNOWN
         if isinstance(node, ast.Constant):
             return node.value
         if (variable := self._code.variable_read(node)) is not None:
             return self._read(node, variable, depth)
+        if isinstance(node, ast.Name) and self._local and (found := self._local(node.id)) is not None:
+            here, self._local = self._local, found[1]
+            value = self.value(found[0], depth + 1)
+            self._local = here
+            return value
         if isinstance(node, ast.Name | ast.Attribute):
             values = self._settings._values(self._code.attribute_of(last_name(node)))
             return values[0] if len(values) == 1 else UNKNOWN
@@ -411,12 +443,22 @@ class _Evaluation:
                 return UNKNOWN
             result = getattr(text, name)(*arguments)
             return tuple(result) if isinstance(result, list) else result
+        if isinstance(node.func, ast.Name) and name == "getattr" and len(node.args) > 1:
+            return self._read_attribute(node, depth)
         if isinstance(node.func, ast.Name) and name in _CONVERSIONS and not node.keywords:
             arguments = [self.value(argument, depth + 1) for argument in node.args]
             if UNKNOWN in arguments or any(isinstance(item, str) and len(item) > 300 for item in arguments):
                 return UNKNOWN
             return _CONVERSIONS[name](*arguments)
         return UNKNOWN
+
+    def _read_attribute(self, node: ast.Call, depth: int) -> Any:
+        """`getattr(args, "name", default)`."""
+        key = _constant(node.args[1])
+        values = self._settings._values(self._code.attribute_of(key)) if isinstance(key, str) else []
+        if len(values) == 1:
+            return values[0]
+        return self.value(node.args[2], depth + 1) if not values and len(node.args) > 2 else UNKNOWN
 
 
 # --- commands

@@ -1,9 +1,192 @@
-"""Learning from validation text: test-time training, second passes, SLOT, calibration."""
+"""Learning from validation text: test-time training, second passes, SLOT.
+
+The rule is one: a token's loss counts only from before the weights saw the token. So for each update on validation text
+(`Update`) and each reported loss (`Forward`), this asks which came first *for that text*:
+
+- an update and then a loss over everything: adapted before scoring. A second pass if the text had been scored before
+  the update, pre-quantisation if the weights were packed in between;
+- both in one loop that walks the text, the update first: the chunk is scored after it was learnt. Of a single added
+  tensor that is SLOT;
+- the loss first, but inside a loop that repeats the same text: only the first round is a score.
+
+Score first, bank, then train, chunk by chunk, is legal and leaves nothing here: its losses precede their updates, and
+the loops around both walk on through the text.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from golf.referee.case import Case
-from golf.rulings import Finding
+from golf.referee.checks import calibration
+from golf.referee.flow import TRAIN, VAL, Forward, Trace, Update, follow
+from golf.referee.program import program_of
+from golf.referee.rulebook import finding
+from golf.rulings import SEVERITIES, Code, Finding, Severity
 
 
 def findings(case: Case) -> list[Finding]:
-    """Not written yet."""
-    return []
+    """What the scripts that run learn from validation text before it is scored; one finding per code, the worst."""
+    if not case.has_code:
+        return []
+    program = program_of(case)
+    headlines = {log.final_label for log in case.logs if log.final_label}
+    found: dict[Code, Finding] = {}
+    for trace in follow(program):
+        for one in (*_of_trace(trace, headlines), *calibration.of_trace(trace, case, program.settings)):
+            known = found.get(one.code)
+            if known is None or SEVERITIES.index(one.severity) < SEVERITIES.index(known.severity):
+                found[one.code] = one
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Offence:
+    """An update on validation text and a reported loss that had the benefit of it."""
+
+    code: Code
+    update: Update
+    score: Forward
+    severity: Severity
+    text: str
+
+
+def _of_trace(trace: Trace, headlines: set[str]) -> Iterator[Finding]:
+    for index, update in enumerate(trace.updates):
+        if VAL not in update.data:
+            continue
+        offences = [
+            offence
+            for number, score in enumerate(trace.forwards)
+            if number in trace.reported and VAL in score.data
+            if (offence := _offence(trace, index, number, headlines)) is not None
+        ]
+        if not offences:
+            continue
+        worst = min(offences, key=lambda one: (SEVERITIES.index(one.severity), -one.score.order))
+        yield finding(
+            worst.code,
+            worst.text,
+            worst.update.evidence,
+            worst.score.evidence,
+            confidence={"block": 0.9, "flag": 0.6, "note": 0.4}[worst.severity],
+            severity=worst.severity,
+        )
+
+
+def _offence(trace: Trace, index: int, number: int, headlines: set[str]) -> _Offence | None:
+    update, score = trace.updates[index], trace.forwards[number]
+    is_headline = _is_headline(trace, number, headlines)
+    if is_headline is False:
+        return None
+    certain = update.is_certain and score.is_certain and TRAIN not in update.data
+    severity: Severity = "block" if certain else "flag"
+    shared = [loop for loop in update.loops if loop in score.loops]
+    walked = [loop for loop in shared if _walks(trace, loop, score) or _walks(trace, loop, update)]
+    if index in score.adapted:
+        if walked:
+            return _within_chunk(trace, update, number, severity)
+        if _are_apart(update, score):
+            return None
+        return _after_everything(trace, update, score, severity, is_headline)
+    if update.order > score.order and shared:
+        return _repeated(trace, update, number, shared, severity)
+    return None
+
+
+def _is_headline(trace: Trace, number: int, headlines: set[str]) -> bool | None:
+    """Whether a loss is the submitted score, by the label it is printed under; None when no label tells."""
+    labels = {report.label for report in trace.reported[number]} - {""}
+    if labels & headlines:
+        return True
+    others = {report.label for reports in trace.reported.values() for report in reports}
+    return False if labels and headlines & others else None
+
+
+def _walks(trace: Trace, loop: int, event: Forward | Update) -> bool:
+    """Whether a loop moves on through the text: its variable selects it, or it is a `while`, which may."""
+    return not trace.loops[loop].is_counted or any(tag.kind == "loop" and tag.key == loop for tag in event.data)
+
+
+def _ends(event: Forward | Update) -> set[str]:
+    return {tag.key for tag in event.data if tag.kind == "upto"}
+
+
+def _begins(event: Forward | Update) -> set[str]:
+    return {tag.key for tag in event.data if tag.kind == "from"}
+
+
+def _are_apart(update: Update, score: Forward) -> bool:
+    """Whether one takes the text up to a place and the other from there."""
+    return bool(_ends(update) & _begins(score) - _begins(update))
+
+
+def _within_chunk(trace: Trace, update: Update, number: int, severity: Severity) -> _Offence | None:
+    """The update came first inside the loop that walks the text."""
+    score = trace.forwards[number]
+    is_slot = bool(update.nets) and update.nets <= trace.tensors
+    begins = {place for bank in trace.banks if number in bank.forwards for place in bank.begins}
+    if begins & _ends(update) - _begins(update):  # learnt up to where the kept losses begin
+        return None
+    if is_slot:
+        return _Offence(
+            "SLOT_NONCAUSAL", update, score, severity,
+            f"{update.function} optimises a tensor on a window (line {update.line}) and scores the window with it "
+            f"(line {score.line})",
+        )  # fmt: skip
+    return _Offence(
+        "TTT_TRAIN_THEN_SCORE", update, score, severity,
+        f"{update.function} trains on a chunk (line {update.line}) before {score.function} scores it "
+        f"(line {score.line})",
+    )  # fmt: skip
+
+
+def _after_everything(
+    trace: Trace, update: Update, score: Forward, severity: Severity, is_headline: bool | None
+) -> _Offence:
+    """The update's whole loop had run before the score's began."""
+    earlier = [
+        forward
+        for number, forward in enumerate(trace.forwards)
+        if number in trace.reported and VAL in forward.data and forward.order < update.order
+        if set(forward.loops) & set(update.loops)
+    ]
+    if earlier:
+        return _Offence(
+            "TWO_PASS_RESCORE", update, score, severity if is_headline else "flag",
+            f"{update.function} scores and trains on validation text (line {update.line}), then {score.function} "
+            f"scores it again with the same weights (line {score.line})",
+        )  # fmt: skip
+    is_packed = any(update.order < event.order < score.order for event in trace.exports)
+    learnt_nothing_else = all(VAL in other.data for other in trace.updates)
+    code: Code = (
+        "VAL_IN_TRAINING" if learnt_nothing_else else "TTT_PREQUANT_VAL" if is_packed else "TTT_TRAIN_THEN_SCORE"
+    )
+    return _Offence(
+        code, update, score, severity,
+        f"{update.function} trains on validation text (line {update.line}) before {score.function} scores it "
+        f"(line {score.line})",
+    )  # fmt: skip
+
+
+def _repeated(trace: Trace, update: Update, number: int, shared: Sequence[int], severity: Severity) -> _Offence | None:
+    """The loss comes first, but a loop around both goes over the same text again with what was learnt."""
+    score = trace.forwards[number]
+    if not update.nets & score.nets:
+        return None
+    for loop in shared:
+        if _walks(trace, loop, score) or _is_renewed(trace, update, loop):
+            continue
+        banks = [bank for bank in trace.banks if number in bank.forwards and loop in bank.loops]
+        if banks and all(loop in bank.first_of for bank in banks):
+            continue
+        return _Offence(
+            "TTT_MULTI_EPOCH_RESCORE", update, score, severity,
+            f"{update.function} scores text (line {score.line}) in every round of a loop (line "
+            f"{trace.loops[loop].line}) that trains on the same text (line {update.line})",
+        )  # fmt: skip
+    return None
+
+
+def _is_renewed(trace: Trace, update: Update, loop: int) -> bool:
+    """Whether every round starts from fresh weights."""
+    return all(any(loop in event.loops for event in trace.renewed.get(net, [])) for net in update.nets)

@@ -23,6 +23,9 @@ NOTEBOOK_BYTES_MAX = 1_000_000
 LAUNCHED_TIMES = 3
 """A launcher is so many times smaller than the script it runs."""
 
+LAUNCHER_CHARS_MAX = 3_000
+"""A script that runs another and trains nothing itself is shorter."""
+
 HOPS_MAX = 3
 """Launchers that run launchers."""
 
@@ -55,6 +58,8 @@ def read_scripts(place: Folder) -> list[Script]:
 
     for name, text, packed_in in _training_first([*_shipped(place), *_packed_files(place)]):
         found += add_with_payloads(add(name, text, packed_in), unpack.DEPTH_MAX)
+    if found and _runs_what_is_elsewhere(found[0]):
+        place.note("runs a script that is not in the folder", found[0].name, found[0].at(1).quote)
     return found
 
 
@@ -118,6 +123,11 @@ def _training_first(sources: Sequence[_Source]) -> list[_Source]:
             break
         first = max(runs, key=lambda one: len(one[1]))
     return sorted(ranked, key=lambda one: one is not first)
+
+
+def _runs_what_is_elsewhere(script: Script) -> bool:
+    """Whether the script in front is a launcher whose script is not there."""
+    return len(script.text) < LAUNCHER_CHARS_MAX and unpack.executes(script.text) and "backward" not in script.text
 
 
 def _rank(one: _Source) -> tuple[int, bool, bool, int, str]:

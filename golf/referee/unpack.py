@@ -42,12 +42,15 @@ WINDOW_BYTES_MAX = 80_000_000
 
 _BASE85 = re.compile(r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~/]{60,}")
 """A line of base64 or base85, as code hardly ever has one: it needs its dots, commas and quotes."""
+_UNPACKS = ("exec(", "runpy", "importlib", "85decode", "64decode", "a2b_", "hex", "codecs.", "\\x")
+"""A script that unpacks one has some of these words, and most scripts have none: they are ruled out quickly."""
+
 _ANY = re.compile(r"(?<!\S)\S{60,}")
 """A line of ascii85 or of bytes in escapes; long lines of code look the same."""
 
 _PYTHON = re.compile(r"^[ \t]*(?:import|from|def|class|async def)[ \t]+\w", re.MULTILINE)
 """Begins a statement of Python; needed before a text is parsed at all."""
-_EXECUTES = re.compile(r"(?<![.\w])(?:exec|eval|execfile)\s*\(|\brunpy\b")
+_EXECUTES = re.compile(r"(?<![.\w])(?:exec|eval\(compile)\(")
 _SPACE = re.compile(rb"\s+")
 
 
@@ -57,16 +60,18 @@ class Bomb(UnreadableInput):
 
 def is_dense(text: str) -> bool:
     """Whether a script has as much text that nobody wrote by hand as a payload takes, in one piece or in lines."""
+    if not any(word in text for word in _UNPACKS):
+        return False
     escaped = "a85decode" in text or text.count("\\x") > PAYLOAD_CHARS_MIN // 10
     return any(
-        sum(len(run) for run in lines.findall(text)) >= PAYLOAD_CHARS_MIN
+        sum(len(run) for run in lines.findall(text) if len(set(run)) >= 16) >= PAYLOAD_CHARS_MIN  # no rules: ------
         for lines in ([_BASE85, _ANY] if escaped else [_BASE85])
     )
 
 
 def executes(text: str) -> bool:
     """Whether a script hands text to Python to run."""
-    return bool(_EXECUTES.search(text))
+    return "runpy" in text or (("exec(" in text or "eval(" in text) and bool(_EXECUTES.search(text)))
 
 
 def payloads(module: ast.Module, plain: bool) -> list[str]:

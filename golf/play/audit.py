@@ -5,7 +5,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class Target:
     name: str
     source: scorers.Source
     python: str
+    """The interpreter."""
+    device: str = "cpu"
 
 
 def find_target(
@@ -75,7 +77,7 @@ def find_target(
     if colon and file.endswith(".py"):
         if not Path(file).is_file():
             raise NotFound(f"there is no file {file}. Give FILE.py:NAME, an experiment or a folder with weights")
-        return Target(target, scorers.PythonFile(str(Path(file).resolve()), name, vocab_size), python)
+        return Target(target, scorers.PythonFile(str(Path(file).resolve()), name, vocab_size), python, device)
     if target.endswith(".py"):
         raise BadConfig(
             f"{target} may define several scorers: give FILE.py:NAME, a function score(tokens) or a factory"
@@ -102,7 +104,7 @@ def find_target(
         device=device,
         threads=1,
     )
-    return Target(target, source, python)
+    return Target(target, source, python, device)
 
 
 def audit(
@@ -142,12 +144,19 @@ def audit(
     if num_positions < 1:
         raise BadConfig(f"num_positions is {num_positions}; an audit needs at least 1")
     chosen = target if isinstance(target, Target) else find_target(target, workspace=workspace)
-    split = _split(workspace, data)
-    processes = _Processes(chosen, split, time_limit_s, memory_bytes)
+    found_shards = _shards(workspace, data)
+    processes = Processes(chosen, _hidden(found_shards, data, chosen), time_limit_s, memory_bytes)
     texts: list[Text] = []
 
     def text(vocab_size: int) -> Text:
-        texts.append(_text(split, data is not None, num_tokens, vocab_size, seed))
+        rng = np.random.default_rng([seed, num_tokens])
+        stream = _stream(found_shards)
+        is_usable = stream.size and (data is not None or int(stream.max()) < vocab_size)
+        texts.append(
+            audit_text.of_documents(stream, num_tokens, BOS_ID, rng)
+            if is_usable
+            else audit_text.made_up(vocab_size, num_tokens, BOS_ID, rng)
+        )
         return texts[0]
 
     found = causality.audit(
@@ -158,39 +167,43 @@ def audit(
         effort=effort or Effort(num_positions=num_positions),
     )
     per_token = _bytes_per_token(texts[0], tokenizer or (workspace.tokenizer if workspace else None))
-    hidden = found.hidden_gain_nats
+    gain = found.hidden_gain_nats
     return found.model_copy(
         update={
-            "hidden_gain_bpb": None if hidden is None or per_token is None else hidden / math.log(2) / per_token,
+            "hidden_gain_bpb": None if gain is None or per_token is None else gain / math.log(2) / per_token,
             "confinement": processes.in_force,
             "unconfined": processes.lacking,
         }
     )
 
 
-class _Processes:
-    """Confined processes with the scorer, one after the other, within one time limit."""
+class Processes:
+    """Confined processes with a scorer, one after the other, within one time limit."""
 
-    def __init__(self, target: Target, split: Path | None, time_limit_s: float, memory_bytes: int) -> None:
-        self.target, self.memory_bytes = target, memory_bytes
-        self.hidden = [split] if split is not None else []
+    def __init__(self, target: Target, hidden: Sequence[Path], time_limit_s: float, memory_bytes: int) -> None:
+        """`hidden` is what they must not read: the text they are asked about, above all."""
+        self.target, self.hidden, self.memory_bytes = target, hidden, memory_bytes
         self.time_limit_s, self.deadline = time_limit_s, time.monotonic() + time_limit_s
         self.in_force: list[str] = []
         self.lacking: list[str] = []
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator[Remote]:
-        """A process that was asked nothing before."""
+        """A process that was asked nothing before.
+
+        Raises:
+            GolfError: the scorer could not be loaded.
+            JobFailed: its process ended, or there is no time left.
+        """
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise JobFailed(f"the audit took longer than its limit of {self.time_limit_s:g} s")
-        source = self.target.source
-        on_cpu = not isinstance(source, scorers.Checkpoint) or source.device == "cpu"
+            raise JobFailed(f"all of it took longer than the limit of {self.time_limit_s:g} s")
+        gpus = [] if self.target.device == "cpu" else Path("/dev").glob("nvidia*")
         child = Confined(
-            [self.target.python, "-m", "golf.referee.exchange", json.dumps(scorers.to_json(source))],
+            [self.target.python, "-m", "golf.referee.exchange", json.dumps(scorers.to_json(self.target.source))],
             env=dict.fromkeys(ONE_THREAD, "1"),
             hidden=self.hidden,
-            devices=[] if on_cpu else [str(path.relative_to("/dev")) for path in Path("/dev").glob("nvidia*")],
+            devices=[gpu.name for gpu in gpus if gpu.is_char_device()],
             limits=Limits(time_s=left, memory_bytes=self.memory_bytes),
         )
         with child:
@@ -198,29 +211,30 @@ class _Processes:
             yield Remote(child)
 
 
-def _split(workspace: Workspace | None, data: Path | None) -> Path | None:
-    """Where text is taken from: a shard or a folder of shards; None: nowhere."""
+def _shards(workspace: Workspace | None, data: Path | None) -> list[Path]:
+    """Shards to take text from: what is asked for, else the workspace's, else none."""
     if data is not None:
-        return data
-    if workspace is not None and workspace.data.is_dir():
-        return workspace.data
-    return None
+        return [data] if data.is_file() else shards.find_shards(data, "val")
+    with contextlib.suppress(NotFound):
+        if workspace is not None:
+            return shards.find_shards(workspace.data, "val")
+    return []
 
 
-def _text(split: Path | None, is_demanded: bool, num_tokens: int, vocab_size: int, seed: int) -> Text:
-    rng = np.random.default_rng([seed, num_tokens])
-    if split is None:
-        return audit_text.made_up(vocab_size, num_tokens, BOS_ID, rng)
-    try:
-        stream = shards.Stream([split] if split.is_file() else shards.find_shards(split, "val"))
-        tokens = stream.read(0, min(len(stream), STREAM_TOKENS_MAX))
-        if int(tokens.max()) >= vocab_size and not is_demanded:
-            return audit_text.made_up(vocab_size, num_tokens, BOS_ID, rng)
-        return audit_text.of_documents(tokens, num_tokens, BOS_ID, rng)
-    except NotFound:
-        if is_demanded:
-            raise
-        return audit_text.made_up(vocab_size, num_tokens, BOS_ID, rng)
+def _hidden(paths: Sequence[Path], data: Path | None, target: Target) -> list[Path]:
+    """The text, and what lies beside it and may be the same text; not the folder itself where the scorer is in it."""
+    if not paths or paths == [data]:
+        return list(paths)
+    folder = paths[0].parent
+    own = [Path(path).resolve() for path in target.source.files]
+    if not any(path.is_relative_to(folder.resolve()) for path in own):
+        return [folder]
+    return [entry for entry in folder.iterdir() if not any(path.is_relative_to(entry.resolve()) for path in own)]
+
+
+def _stream(paths: Sequence[Path]) -> np.ndarray:
+    stream = shards.Stream(paths)
+    return stream.read(0, min(len(stream), STREAM_TOKENS_MAX))
 
 
 def _bytes_per_token(text: Text, tokenizer: Path | None) -> float | None:

@@ -17,7 +17,7 @@ of one; a certificate (`golf.referee.certificate`) has no such gap.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, get_args
@@ -165,38 +165,39 @@ class _Run:
             raise JobFailed(f"the token at position {at} has a score of {self.scores[at]} nats: there is no score")
 
     def repeat(self) -> None:
-        """The same in another process: what differs is noise; what only a second pass changes is memory."""
-        with self.fresh() as asked:
-            scores, second = (self._ask(asked, self.true[None], self.last)[0] for _ in range(2))
-            noise = moved(scores, self.scores)
-            if noise.max() > TOLERANCE_NATS:
-                more = [self._ask(asked, self.true[None], self.last)[0] for _ in range(NOISE_PASSES)]
-                noise = np.ptp([self.scores, scores, *more], axis=0)
-        lowest = int(self.scores.argmin())
-        if max(self.scores[lowest], scores[lowest]) < -TOLERANCE_NATS:
+        """The same of other processes: what differs between them is noise, what a second pass changes is memory."""
+        passes = [[self.scores, self.second], self._passes(2)]
+        if spread([*passes[0], *passes[1]]).max() > TOLERANCE_NATS:
+            passes.append(self._passes(2))
+        firsts, seconds = zip(*passes, strict=True)
+        noise = np.maximum(spread(firsts), spread(seconds))
+        remembered = np.min([moved(second, first) for first, second in passes], axis=0)
+        self._settle("repeat", "clean", f"{len(passes)} fresh processes give the same scores")
+        self._settle("memory", "clean", f"a second pass gives the same scores, in {len(passes)} processes")
+        lowest, at = int(self.scores.argmin()), int(remembered.argmax())
+        if noise.max() > TOLERANCE_NATS:
+            noise = spread([*firsts, *seconds, *self._passes(NOISE_PASSES)])
+            self.margin = NOISE_FACTOR * float(noise.max())
+            self.sum_margin = max(SUM_TOLERANCE, self.margin)
+            text = f"scores of the token at position {int(noise.argmax())} are {noise.max():.3g} nats apart"
+            self._settle("repeat", "undecided", f"not deterministic: {text}")
+            self._settle("memory", "undecided", "passes differ in any case")
+        elif remembered[at] > TOLERANCE_NATS:
+            text = f"{self.scores[at]:.6g} nats in the first pass of a process and {self.second[at]:.6g} in the second"
+            text = f"the token at position {at} has {text}"
+            self._break(_breach("memory", at, self.scores[at], self.second[at], text))
+        elif self.scores[lowest] < -TOLERANCE_NATS:
             text = f"the token at position {lowest} has {self.scores[lowest]:.6g} nats: a probability above 1"
             self._break(_breach("normalisation", lowest, 0.0, self.scores[lowest], text))
-        here, there = moved(self.second, self.scores), moved(second, scores)
         self.noise = float(noise.max())
-        if self.noise <= TOLERANCE_NATS:
-            self._settle("repeat", "clean", "two fresh processes give the same scores")
-        else:
-            self.margin, self.sum_margin = NOISE_FACTOR * self.noise, max(SUM_TOLERANCE, NOISE_FACTOR * self.noise)
-            text = f"scores of the token at position {int(noise.argmax())} are {self.noise:.3g} nats apart"
-            self._settle("repeat", "undecided", f"not deterministic: {text}")
-        at = int(here.argmax())
-        if min(here.max(), there.max()) > self.margin:
-            text = f"{self.scores[at]:.6g} nats in the first pass of a process and {self.second[at]:.6g} in the second"
-            self._break(
-                _breach("memory", at, self.scores[at], self.second[at], f"the token at position {at} has {text}")
-            )
-        elif max(here.max(), there.max()) > self.margin:
-            self._settle("memory", "undecided", "a second pass differed from the first in one of two processes")
-        else:
-            self._settle("memory", "clean", "a second pass gives the same scores, in two processes")
-        for name, worst in (("repeat", noise), ("memory", np.maximum(here, there))):
+        for name, worst in (("repeat", self.noise), ("memory", float(remembered.max()))):
             tally = self.tallies[name]
-            tally.positions, tally.num_scored, tally.worst = set(range(self.true.size)), 2, float(worst.max())
+            tally.positions, tally.num_scored, tally.worst = set(range(self.true.size)), 2 * len(passes), worst
+
+    def _passes(self, count: int) -> list[np.ndarray]:
+        """Scores of the true text, so many times in one fresh process."""
+        with self.fresh() as asked:
+            return [self._ask(asked, self.true[None], self.last)[0] for _ in range(count)]
 
     def probe(self) -> None:
         """Ask all questions, by ascending position, of one process."""
@@ -279,7 +280,7 @@ class _Run:
             notes.append(
                 f"predict and score differ by up to {max(self.gaps):.3g} nats: a certificate would be of another score"
             )
-        if verdict == "causal" and hidden is None:
+        if verdict == "causal" and hidden is None:  # only sums over a whole vocabulary bound anything
             notes.append(
                 f"sums were taken over {self.effort.sum_rows_max} of {self.vocab_size} tokens: a surplus elsewhere, "
                 "and what it gains, is not bounded; a scorer with predict(prefix) shows its whole distribution"
@@ -476,6 +477,11 @@ def moved(nats: np.ndarray, reference: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         off = np.abs(nats - reference)
     return np.where(nats == reference, 0.0, np.nan_to_num(off, nan=np.inf, posinf=np.inf))
+
+
+def spread(passes: Sequence[np.ndarray]) -> np.ndarray:
+    """How far apart several scores of the same tokens are, in nats."""
+    return moved(np.max(passes, axis=0), np.min(passes, axis=0))
 
 
 def _same(once: float, twice: float, margin: float) -> bool:

@@ -20,8 +20,6 @@ from golf.errors import NotFound, UnreadableInput
 from golf.measure import scorer
 from golf.referee.scorers import Checkpoint, Scorer
 
-_BATCH_TOKENS = 8_192
-
 
 def load(checkpoint: Checkpoint) -> Scorer:
     """Build the model and put the weights in.
@@ -55,7 +53,7 @@ def load(checkpoint: Checkpoint) -> Scorer:
     scorer.fit_weights(model, scorer.load_weights(data, weights, module), checkpoint.dtype)
     model.to(device).eval()
     windows = _Windows(model, module, seq_len, stride, device, checkpoint.dtype == "bfloat16")
-    return Scorer(int(settings.vocab_size), windows.score, windows.score_many, windows.predict)
+    return Scorer(int(settings.vocab_size), windows.score, predict=windows.predict)
 
 
 @dataclass
@@ -70,17 +68,12 @@ class _Windows:
     is_autocast: bool
 
     def score(self, tokens: np.ndarray) -> np.ndarray:
-        """(T,) token ids to (T - 1,) nats; unlike the challenge's evaluation, the last short window counts too."""
-        return self.score_many(tokens[None])[0]
+        """(T,) token ids to (T - 1,) nats; unlike the challenge's evaluation, the last short window counts too.
 
-    def score_many(self, tokens: np.ndarray) -> np.ndarray:
-        """(B, T) token ids to (B, T - 1) nats."""
-        rows = max(1, _BATCH_TOKENS // min(self.seq_len, tokens.shape[1]))
-        return np.concatenate([self._score(tokens[at : at + rows]) for at in range(0, len(tokens), rows)])
-
-    def _score(self, tokens: np.ndarray) -> np.ndarray:
-        run = torch.from_numpy(tokens.astype(np.int64)).to(self.device)
-        targets = run.shape[1] - 1
+        Streams are never batched: in another batch the same row is rounded otherwise.
+        """
+        run = torch.from_numpy(tokens.astype(np.int64)).to(self.device)[None]
+        targets = tokens.size - 1
         windows = list(scorer.windows(targets, self.seq_len, self.stride))
         if self.stride == self.seq_len and targets % self.seq_len:
             begin = targets // self.seq_len * self.seq_len
@@ -88,10 +81,10 @@ class _Windows:
         losses = scorer.token_losses(self.model, self.module)
         with torch.inference_mode(), self._autocast():
             scored = [
-                losses(run[:, at.start : at.end], run[:, at.start + 1 : at.end + 1])[:, at.first - at.start :]
+                losses(run[:, at.start : at.end], run[:, at.start + 1 : at.end + 1])[0, at.first - at.start :]
                 for at in windows
             ]
-        return torch.cat(scored, dim=1).double().cpu().numpy()
+        return torch.cat(scored).double().cpu().numpy()
 
     def predict(self, prefix: np.ndarray) -> np.ndarray:
         """(T,) token ids to (V,) log-probabilities, from the context that `score` gives the next token."""

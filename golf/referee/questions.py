@@ -17,8 +17,8 @@ class Effort:
     """Chosen at random, which is what conclusions rest on; document starts and borders come on top."""
     rows: int = 4
     """Altered texts per position."""
-    sum_rows: int = 2048
-    """Texts to spend on whole sums: each takes one per token of the vocabulary, at most `sum_rows_max`."""
+    sum_rows: int = 8192
+    """Texts to spend on whole sums at positions drawn: each takes one per token, at most `sum_rows_max`."""
     sum_rows_max: int = 1024
     """A larger vocabulary is sampled."""
     border: int = 32
@@ -99,12 +99,11 @@ def whole_sum(
 def _sum_positions(
     text: Text, drawn: set[int], chosen: set[int], vocab_size: int, effort: Effort, rng: np.random.Generator
 ) -> set[int]:
-    """Where to spend `sum_rows`: mostly at random, some behind document starts and at borders."""
-    affordable = max(4, effort.sum_rows // min(vocab_size, effort.sum_rows_max))
+    """Where to spend `sum_rows`: at random, and on top of that some behind document starts and at borders."""
+    affordable = max(1, effort.sum_rows // min(vocab_size, effort.sum_rows_max))
     behind_starts = [start + 1 for start in text.document_starts if start + 1 in chosen][:2]
     borders = [position for position in sorted(chosen) if position % effort.border == 0][:2]
-    some = rng.permutation(sorted(drawn))[: affordable - len(behind_starts) - len(borders)]
-    return {*behind_starts, *borders, *some.tolist()}
+    return {*behind_starts, *borders, *rng.permutation(sorted(drawn))[:affordable].tolist()}
 
 
 def _likely(text: Text, position: int) -> list[int]:

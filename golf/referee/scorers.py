@@ -92,6 +92,11 @@ class PythonFile:
     vocab_size: int | None = None
     """None: the scorer's own `vocab_size`, or the file's VOCAB_SIZE."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What it is made of; a file may read others beside it."""
+        return (self.path,)
+
     def load(self) -> Scorer:
         """Execute the file's top level and return its scorer.
 
@@ -133,6 +138,11 @@ class Checkpoint:
     dtype: str = "float32"
     device: str = "cpu"
     threads: int | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What it is made of."""
+        return self.script, self.weights
 
     def load(self) -> Scorer:
         """Execute the script's top level, build its model and put the weights in.

@@ -10,8 +10,9 @@ import pytest
 import toys
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import InProcess
 
-from golf.errors import BadConfig, JobFailed, NotFound, UnreadableInput
+from golf.errors import BadConfig, NotFound, UnreadableInput
 from golf.referee import audit_text, causality, scorers
 from golf.referee.audit_text import Text
 from golf.referee.questions import Effort, Question, questions
@@ -19,22 +20,6 @@ from golf.rulings import Audit
 
 TOYS = Path(toys.__file__)
 EFFORT = Effort(num_positions=64, sum_rows=160, border=24)
-
-
-class InProcess:
-    """A scorer without a process of its own: as fresh as its factory makes it."""
-
-    def __init__(self, scorer: scorers.Scorer) -> None:
-        self.scorer, self.vocab_size, self.can_predict = scorer, scorer.vocab_size, scorer.predict is not None
-
-    def score(self, tokens: np.ndarray) -> np.ndarray:
-        try:
-            return scorers.score_rows(self.scorer, tokens)
-        except (Exception, SystemExit) as error:
-            raise JobFailed(f"the scorer failed: {error}") from error
-
-    def predict(self, prefix: np.ndarray) -> np.ndarray:
-        return scorers.predict_next(self.scorer, prefix)
 
 
 def made_up(vocab_size: int, length: int = 96, seed: int = 5) -> Text:

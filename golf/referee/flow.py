@@ -245,6 +245,10 @@ _TRAIN_TEXT = re.compile(r"fineweb_train|(?:^|[/_])train(?:ing)?(?:_?\*|/|[\w*]*
 _BPB = re.compile(r"bpb|bits_per_byte|bits/byte", re.IGNORECASE)
 _LABEL = re.compile(r"\s*([\w.+/-]+)")
 _CALIBRATES = re.compile(r"hessian|calib", re.IGNORECASE)
+_MAKES_NET = re.compile(
+    r"(?:^|\.)nn\.[A-Z]\w+$|(?:^|\.)[A-Z]\w*(?:GPT|Model|Net|Transformer|LoRA|LM)$|(?:^|\.)(?:GPT|LM)\w*$"
+)
+"""Networks whose class is not among the scripts."""
 _EXPORTS = re.compile(r"quanti[sz]e(?!r)|serialize|export|pack_|compress|gptq", re.IGNORECASE)
 _READS_ON = re.compile(r"^(?:next|next_\w+|get_batch|get_next\w*|__next__|sample\w*|read\w*|fetch\w*|take|pop\w*)$")
 
@@ -412,11 +416,12 @@ class _Walk:
 
     # tags
 
-    def live(self, tags: Tags) -> Tags:
+    def live(self, tags: Tags, with_parts: bool = False) -> Tags:
         """Tags with what the weights behind them have been through by now."""
         if not self.adapted:
             return tags
-        for net in self.whole(_keys(tags, "net")):
+        nets = _keys(tags, "net")
+        for net in self.whole(nets) if with_parts else nets:
             tags = tags | self.adapted.get(net, NOTHING)
         return tags
 
@@ -435,7 +440,7 @@ class _Walk:
 
     def computed(self, tags: Tags) -> Tags:
         """Tags of a result: no handle any more, but what was used."""
-        tags = self.live(tags)
+        tags = self.live(tags, with_parts=True)  # what is put into a network is computed with, and seldom saved with it
         nets = self.whole(_keys(tags, "net"))
         return _without(tags, "net") | {Tag("uses", net) for net in nets} if nets else tags
 
@@ -608,20 +613,25 @@ class _Walk:
             return self.block(node.body if taken else node.orelse, env)
         is_open = self.settings.is_disputed(node.test)
         first = self.first_guard(node.test, tags)
+        names, adapted = dict(env.names), dict(self.adapted)
+        chosen_by = self.chosen_by
         self.open_guards += is_open
-        before = dict(env.names)
         self.first_of.extend(first)
-        chosen_by, self.chosen_by = self.chosen_by, self.chosen_by | _only(tags, "loop")
+        self.chosen_by = chosen_by | _only(tags, "loop")
         left = self.block(node.body, env)
         del self.first_of[len(self.first_of) - len(first) :]
-        after, env.names = env.names, before
+        then_names, then_adapted = env.names, self.adapted
+        if node.orelse or left:
+            env.names, self.adapted = names, adapted
         left_too = self.block(node.orelse, env)
         self.chosen_by = chosen_by
         self.open_guards -= is_open
         if left_too:
-            env.names = after
+            env.names, self.adapted = then_names, then_adapted
         elif not left:
-            self.merge(env, after)
+            self.merge(env, then_names)
+            for net, tags in then_adapted.items() if node.orelse else ():
+                self.adapted[net] = self.adapted.get(net, NOTHING) | tags
         return left and left_too
 
     def first_guard(self, test: ast.expr, tags: Tags) -> list[int]:
@@ -883,7 +893,7 @@ class _Walk:
                     closure=next((v.closure for v in values if v.closure), None),
                 )
             return _Value(_only(chosen, "loop", "data", "cut", "upto", "from"), closure=base.closure)
-        tags = base.tags | _only(chosen, "loop", "data", "cut", "adapted", "loss")
+        tags = self.looked_up(base.tags, chosen) | _only(chosen, "loop", "data", "cut", "adapted", "loss")
         if any(tag.kind == "data" for tag in base.tags):
             if isinstance(index, ast.Slice | ast.Tuple) and not _only(base.tags, "loss"):
                 names = [inner for inner in ast.walk(index) if isinstance(inner, ast.Name)]
@@ -892,6 +902,11 @@ class _Walk:
                 tags = tags | {Tag("cut", self.cut(shape, held))} if names else tags
             tags = tags | self.bounds(index)
         return _Value(tags, closure=base.closure)
+
+    def looked_up(self, held: Tags, key: Tags) -> Tags:
+        """What a container gives for a key: of texts by their path, those of the key's split."""
+        splits = key & {VAL, TRAIN}
+        return held - {VAL, TRAIN} | splits if splits and held & {VAL, TRAIN} else held
 
     def slice_expression(self, node: ast.Slice, env: _Env) -> _Value:
         return _Value(_joined(self.value(part, env) for part in (node.lower, node.upper, node.step)))
@@ -1146,6 +1161,8 @@ class _Walk:
         if self.networks(callee.tags) and any(tag.kind == "data" for tag in given):
             return _Value(self.add_forward(node, env, self.live(callee.tags | given)))
         tags = receiver.tags | given if isinstance(node.func, ast.Attribute) else callee.tags | given
+        if name == "get":
+            tags = self.looked_up(receiver.tags, given) | given
         closure = (
             next((argument.closure for argument in arguments if argument.closure), None)
             if name in _KEEPS_HANDLE
@@ -1157,7 +1174,7 @@ class _Walk:
         if name in _READS and not any(tag.kind == "data" for tag in tags):
             tags = tags | self.on_disk
         dotted = name_of(node.func)
-        if re.search(r"(?:^|\.)nn\.[A-Z]\w+$", dotted) and name != "Parameter":
+        if _MAKES_NET.search(dotted):
             return _Value(frozenset((Tag("net", self.new_net(node, env)),)))
         root = dotted.split(".", 1)[0]
         is_math = root in ("torch", "F", "np", "numpy", "math", "mx") and "optim" not in dotted

@@ -274,6 +274,29 @@ def test_a_guard_on_a_local_name_for_the_setting_is_decided() -> None:
     assert codes(main(*lines, before=ADAPT), readme=fenced("ADAPT_ENABLED=0 torchrun train_gpt.py")) == []
 
 
+def test_what_one_branch_learnt_does_not_count_in_the_other() -> None:
+    either = (
+        "if unknown():",
+        "    fit(model, val_tokens, 1)",
+        "else:",
+        "    loss, bpb = score(model, val_tokens)",
+        *(f"    {line}" for line in REPORT),
+    )
+    assert codes(main(*either, before=ADAPT)) == []
+    assert codes(main(*either, *SWITCHED[2:], before=ADAPT)) == [("TTT_TRAIN_THEN_SCORE", "block")]
+
+
+def test_shards_kept_by_their_path_stay_apart() -> None:
+    kept = main("loss, bpb = score(model, val_tokens)", *REPORT).replace(
+        "def read(file):\n", "KEPT = {}\n\ndef read(file):\n    if file in KEPT:\n        return KEPT[file]\n"
+    )
+    kept = kept.replace(
+        "    return torch.from_file(file)", "    KEPT[file] = torch.from_file(file)\n    return KEPT[file]"
+    )
+    assert "KEPT[file] = " in kept
+    assert codes(kept) == []
+
+
 def test_weights_put_back_before_scoring_are_clean() -> None:
     restored = main(
         "kept = {k: v.clone() for k, v in model.state_dict().items()}",

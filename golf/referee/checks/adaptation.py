@@ -157,7 +157,7 @@ def _after_everything(
             f"scores it again with the same weights (line {score.line})",
         )  # fmt: skip
     is_packed = any(update.order < event.order < score.order for event in trace.exports)
-    learnt_nothing_else = all(VAL in other.data for other in trace.updates)
+    learnt_nothing_else = all(VAL in other.data for other in trace.updates) and not _are_loaded(trace, update, score)
     code: Code = (
         "VAL_IN_TRAINING" if learnt_nothing_else else "TTT_PREQUANT_VAL" if is_packed else "TTT_TRAIN_THEN_SCORE"
     )
@@ -185,6 +185,14 @@ def _repeated(trace: Trace, update: Update, number: int, shared: Sequence[int], 
             f"{trace.loops[loop].line}) that trains on the same text (line {update.line})",
         )  # fmt: skip
     return None
+
+
+def _are_loaded(trace: Trace, update: Update, score: Forward) -> bool:
+    """Whether weights came from elsewhere before the update, rather than from the script's own beginning."""
+    before = [
+        sum(event.order < update.order for event in trace.renewed.get(net, [])) for net in update.nets | score.nets
+    ]
+    return any(times > 1 for times in before)  # the first is their making
 
 
 def _is_renewed(trace: Trace, update: Update, loop: int) -> bool:

@@ -53,7 +53,7 @@ _MEMORY = re.compile(r"\bpeak memory(?: allocated)?: (\d{1,9}) MiB")
 _NAMED = re.compile(r"([A-Za-z_]\w{0,63})[:=](\S*)")
 _DUMPED = re.compile(r"\s{1,8}([A-Za-z_]\w{0,63}): (.{0,200})$")
 _SHARDS = re.compile(r"\btrain_shards:\s?(\d{1,9})\b")
-_VAL_TOKENS = re.compile(r"(?:\bval_tokens:\s?|^val_loader:.* tokens:)(\d{1,15})\b")
+_VAL_TOKENS = re.compile(r"(?:\bval_tokens:\s?|^val_loader:.* tokens:|^Validation tokens: )(\d[\d,]{0,18})\b")
 _SEED_IN_LINE = re.compile(r"(?:^|\s)(?:seed[:=]\s?|s:)(\d{1,10})(?:\s|$)", re.IGNORECASE)
 _SIZE_OR_TIME = re.compile(r"ubmission|Serialized|Code|code:|rtifact|budget:|total:|peak mem|total_eval")
 _DIAGNOSTIC = re.compile(
@@ -77,7 +77,8 @@ class Score(NamedTuple):
     """Digits of the bits per byte after the point: how far two lines can be told apart."""
     eval_time_s: float | None
     kind: str
-    """`final`, `diagnostic`, or `echo` for an evaluation loop's own summary, which a scored line usually repeats."""
+    """`final`, `diagnostic`, `echo` for an evaluation loop's own summary, which a scored line usually repeats, or `bare`
+    for a score without a loss: only what is claimed can make such a one the submitted."""
 
     @property
     def name(self) -> str:
@@ -180,7 +181,7 @@ class Run:
         elif _STOP.match(text):
             self._stop(text)
         elif "bpb" in text and (score := _score(text)):
-            self.trained = self.trained or score.kind != "diagnostic"
+            self.trained = self.trained or score.kind not in ("diagnostic", "bare")
             self.scores.pop(score.name, None)  # the newest stands last
             if len(self.scores) >= NAMES_MAX:
                 del self.scores[next(iter(self.scores))]
@@ -283,7 +284,7 @@ def _score(text: str) -> Score | None:
     elif "mix_" in match[0] or _DONE.search(lowered) or "val_bpb=" in match[0]:
         kind = "echo"
     elif loss is None and not (lowered.startswith(("final", "quantized", "legal_ttt")) and head == label):
-        kind = "diagnostic"
+        kind = "bare"
     else:
         kind = "final"
     eval_time = _EVAL_TIME.search(text, match.end())

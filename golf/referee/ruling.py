@@ -4,13 +4,15 @@
 speaks of what was examined and of nothing else.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from golf.referee import case as cases
 from golf.referee.checks import CHECKS
-from golf.rulings import Finding, Ruling, RulingVerdict
+from golf.rulings import SEVERITIES, Evidence, Finding, Ruling, RulingVerdict
 
-ORDER = ("block", "flag", "note")
+EVIDENCE_MAX = 6
+"""Lines kept of findings that were merged into one."""
 
 
 def review_submission(folder: Path, *, expects_code: bool = True) -> Ruling:
@@ -23,29 +25,78 @@ def review_submission(folder: Path, *, expects_code: bool = True) -> Ruling:
         NotFound: there is no such folder.
     """
     case = cases.open_case(folder)
-    found = examine(case)
-    if not expects_code and not case.has_code:
-        found = [finding for finding in found if finding.code != "MISSING_FILES"]
-    return _ruling(case, found)
+    case.expects_code = expects_code
+    return rule(case, examine(case))
 
 
 def examine(case: cases.Case) -> list[Finding]:
-    """Every check on one case: what was found, the worst first."""
+    """Every check on one case: what was found, one finding per code, the worst first."""
     found = [*case.findings]
     for check in CHECKS:
         found += check.findings(case)
-    return sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.confidence))
+    return merged(found)
 
 
-def _ruling(case: cases.Case, found: list[Finding]) -> Ruling:
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding per code, the worst and surest of it with the others' evidence, the worst first."""
+    by_code: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=_rank):
+        by_code.setdefault(finding.code, []).append(finding)
+    return sorted((_one(same) for same in by_code.values()), key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[int, float, bool]:
+    """Worst first, then surest, then those that quote a line."""
+    return SEVERITIES.index(finding.severity), -finding.confidence, not any(where.line for where in finding.evidence)
+
+
+def _one(same: Sequence[Finding]) -> Finding:
+    """The first of several findings of one code, with the evidence of all: worse evidence stands first."""
+    best = same[0]
+    evidence: list[Evidence] = []
+    for finding in same:
+        evidence += (where for where in finding.evidence if where not in evidence)
+    others = len({finding.text for finding in same if finding.severity == best.severity}) - 1
+    text = best.text if others < 1 else f"{best.text} (and {others} more)"
+    return best.model_copy(update={"text": text, "evidence": evidence[:EVIDENCE_MAX]})
+
+
+def rule(case: cases.Case, found: list[Finding]) -> Ruling:
+    """The verdict that findings make, with what it rests on."""
     worst = {finding.severity for finding in found}
     verdict: RulingVerdict = "block" if "block" in worst else "review" if "flag" in worst else "clear"
-    seen = {"code": case.has_code, "readme": bool(case.readmes), "json": bool(case.json), "logs": bool(case.logs)}
+    seen = {
+        "code": case.has_code,
+        "readme": bool(case.readmes),
+        "json": bool(case.json),
+        "logs": bool(case.logs),
+        "files": bool(case.files),
+    }
+    examined = [name for name, there in seen.items() if there]
     return Ruling(
         submission=case.submission,
         verdict=verdict,
-        reason=found[0].text if verdict != "clear" else "nothing was found in what was examined",
+        reason=_reason(verdict, found, examined),
         findings=found,
-        examined=[name for name, there in seen.items() if there],
-        not_examined=[f"{name}: there is none" for name, there in seen.items() if not there],
+        examined=examined,
+        not_examined=[f"{name}: {_why(name, case)}" for name, there in seen.items() if not there],
     )
+
+
+def _reason(verdict: RulingVerdict, found: Sequence[Finding], examined: Sequence[str]) -> str:
+    """The verdict in a sentence: the worst finding, and what else there is of its kind."""
+    if verdict == "clear":
+        return f"nothing disqualifying was found in {', '.join(examined) or 'an empty folder'}"
+    first, *rest = (finding for finding in found if finding.severity == found[0].severity)
+    also = f"; also {', '.join(finding.code for finding in rest)}" if rest else ""
+    return f"{first.code}: {first.text}{also}"
+
+
+def _why(name: str, case: cases.Case) -> str:
+    """Why a part of a submission was not examined."""
+    if name == "code" and not case.expects_code:
+        return "the folder is an excerpt without it"
+    unread = [where.file for finding in case.findings if finding.code == "UNREADABLE" for where in finding.evidence]
+    endings = {"code": (".py", ".ipynb"), "readme": (".md",), "json": (".json",), "logs": (".log", ".txt", ".out")}
+    lost = [file for file in unread if file.lower().endswith(endings.get(name, ()))]
+    return f"{lost[0]} could not be read" if lost else "there is none"

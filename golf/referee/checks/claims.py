@@ -12,6 +12,7 @@ from golf.referee.case import Case
 from golf.referee.claimed import claimed_bpb, in_json
 from golf.referee.prose import Sentence, assertions
 from golf.referee.rulebook import finding
+from golf.referee.tracks import is_record
 from golf.rulings import Code, Finding, Severity
 
 
@@ -57,6 +58,7 @@ CLAIMS = (
         _words(
             r"\b\d+[- ]?ep(?:ochs?)?\b[^.|]{0,40}\b(?:on|over) (?:the )?(?:\w+ ){0,2}val(?:idation)?\b",
             rf"\b{_TTT}\b{_ON_VAL}\bbefore (?:the )?(?:final )?(?:eval|scor)",
+            r"\b(?:full-weight|sgd|adamw|ttt)\b[^.|]{0,30}\bon val(?:idation)? (?:data|tokens|set)\b",
             r"\btrained on val_tokens\b",
             r"\bLoRA-improved model\b",
         ),
@@ -152,6 +154,7 @@ COMPLIANCE: Mapping[str, Code] = {
 """Keys of submission.json's `compliance` table and what their being false admits."""
 
 _INCREDIBLE_BPB = 1.0
+_NORMALISED = _words(r"\b(?:re)?normali[sz](?:ed|es|ation)\b|\bfull[- ]vocab|\bsums? to (?:1|one)\b")
 
 
 def findings(case: Case) -> list[Finding]:
@@ -173,19 +176,22 @@ def _of(case: Case, claim: Claim, said: list[Sentence]) -> Finding:
     first: dict[str, Sentence] = {}
     for sentence in said:
         first.setdefault(sentence.file.name, sentence)
-    blocks = claim.is_class and len(first) > 1 and not case.has_code and _is_in_score(case, claim)
+    severity: Severity = "flag"
+    if claim.code == "NGRAM_UNNORMALISED" and not _is_incredible(case):
+        severity = "note" if any(assertions(case, _NORMALISED)) else "flag"
+    elif claim.code == "BPB_APPROX" and not is_record(case):
+        severity = "note"
+    elif claim.is_class and len(first) > 1 and not case.has_code:
+        severity = "block"
     where = [sentence.where for sentence in first.values()][:2]
     text = f"it says that it has {claim.text}" if claim.code not in ("WITHDRAWN", "BPB_APPROX") else claim.text
-    severity: Severity = "block" if blocks else "flag"
-    if claim.code == "BPB_APPROX" and not (case.submission.track or "10min").startswith("10min"):
-        severity = "note"
-    return finding(claim.code, text, *where, severity=severity, confidence=0.8 if blocks else 0.6)
+    return finding(claim.code, text, *where, severity=severity, confidence=0.8 if severity == "block" else 0.6)
 
 
-def _is_in_score(case: Case, claim: Claim) -> bool:
-    """Whether the claimed score is one that an n-gram cache made: below what models alone reach."""
+def _is_incredible(case: Case) -> bool:
+    """Whether the claimed score is below what models alone reach, so that the cache made it."""
     claimed = claimed_bpb(case)
-    return claim.code != "NGRAM_UNNORMALISED" or (claimed is not None and claimed[0] < _INCREDIBLE_BPB)
+    return claimed is not None and claimed[0] < _INCREDIBLE_BPB
 
 
 def _compliance(case: Case) -> Iterator[Finding]:

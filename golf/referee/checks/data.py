@@ -12,6 +12,7 @@ from golf.referee import logged, validation
 from golf.referee.case import Case, TextFile
 from golf.referee.prose import assertions
 from golf.referee.rulebook import finding
+from golf.referee.tracks import is_record
 from golf.referee.validation import TOKENS_PER_BYTE, VALIDATION_BYTES
 from golf.rulings import Evidence, Finding, Severity
 from golf.schema import TrainingLog
@@ -136,7 +137,7 @@ def _partial(case: Case) -> Iterator[Finding]:
 
 
 def _partial_by_log(case: Case, log: TrainingLog) -> Iterator[Finding]:
-    severity: Severity = "block" if _is_record(case) else "flag"
+    severity: Severity = "block" if is_record(case) else "flag"
     scored = validation.implied_bytes(log)
     if log.val_tokens is not None and log.val_tokens < validation.TOKENS_MIN:
         scored = scored or log.val_tokens / 0.2
@@ -156,10 +157,6 @@ def _partial_by_log(case: Case, log: TrainingLog) -> Iterator[Finding]:
             text = f"{match[1] or match[2]} tokens scored of {log.val_tokens or 'all'}"
             yield finding("PARTIAL_VAL", text, logged.at(case, log, number, line), severity=severity)
             return
-
-
-def _is_record(case: Case) -> bool:
-    return case.submission.track is None or case.submission.track.startswith("10min")
 
 
 # --- data that are not what they are called

@@ -12,11 +12,14 @@ from golf.referee import hardware, logged
 from golf.referee.case import Case, Script
 from golf.referee.prose import assertions
 from golf.referee.rulebook import finding
-from golf.rulings import Evidence, Finding
+from golf.referee.tracks import is_record
+from golf.rulings import Evidence, Finding, Severity
 from golf.schema import TrainingLog
 
 SEEDS = 3
 """Runs that a record's average is most often over (R)."""
+SETTINGS_DIFFER = 3
+"""Differing settings from which the seeds are not of one configuration; accepted records differ in one at most."""
 SEED_MAX = 1_000_000
 """Nobody sets a larger one by hand; it came out of a search or a clock."""
 CODE_SHARE = 0.85
@@ -30,7 +33,8 @@ SOURCE_LINES_MIN = 100
 """A log with fewer such lines quotes a traceback or a configuration, and no script."""
 
 _SETTINGS_OF_A_RUN = re.compile(
-    r"seed|run_?id|path|dir|file|log|time|date|host|rank|port|tokens_?seen|_ms$|artifact|^params$|val_tokens|shards",
+    r"seed|run_?id|path|dir|file|log|time|date|host|rank|port|tokens_?seen|_ms$|artifact|^params$|val_tokens|shards"
+    r"|^s$|world_size|grad_accum|wallclock",
     re.IGNORECASE,
 )
 """Settings that differ between seeds of one configuration."""
@@ -73,7 +77,7 @@ def _missing(case: Case) -> Iterator[Finding]:
         "MISSING_FILES",
         f"there is no {', no '.join(lacking)}",
         Evidence(file=".", line=None, quote=f"files: {names or 'none'}"),
-        severity="block" if blocks else "flag",
+        severity="block" if blocks else "flag" if is_record(case) or not case.has_code else "note",
         confidence=0.95,
     )
 
@@ -81,13 +85,9 @@ def _missing(case: Case) -> Iterator[Finding]:
 # --- seeds and hardware
 
 
-def _is_record(case: Case) -> bool:
-    return case.submission.track is None or case.submission.track.startswith("10min")
-
-
 def _weak(case: Case) -> Iterator[Finding]:
     logs = logged.submitted(case)
-    if not logs or not _is_record(case):
+    if not logs or not is_record(case):
         return
     if all(hardware.is_standard(case, log) is False for log in logs):
         on = hardware.stated(case) or f"{logs[0].world_size} GPUs"
@@ -102,7 +102,10 @@ def _weak(case: Case) -> Iterator[Finding]:
         name, values = next(iter(differing.items()))
         text = f"the seeds' logs differ in {len(differing)} settings: {', '.join(list(differing)[:6])}"
         where = [logged.quote(case, log, rf"\b{re.escape(name)}\b", log.hyperparameters[name]) for log in logs[:2]]
-        yield finding("EVIDENCE_WEAK", f"{text} ({name}: {', '.join(values)})", *where, severity="note", confidence=0.7)
+        severity: Severity = "flag" if len(differing) >= SETTINGS_DIFFER else "note"
+        yield finding(
+            "EVIDENCE_WEAK", f"{text} ({name}: {', '.join(values)})", *where, severity=severity, confidence=0.7
+        )
 
 
 def _differing(logs: Sequence[TrainingLog]) -> dict[str, list[str]]:

@@ -14,7 +14,8 @@ from golf.referee.case import Case
 from golf.referee.claimed import claimed_bytes
 from golf.referee.prose import admissions
 from golf.referee.rulebook import finding
-from golf.rulings import Evidence, Finding
+from golf.referee.tracks import is_record
+from golf.rulings import Evidence, Finding, Severity
 from golf.schema import TrainingLog
 
 LIMIT = rules.ARTIFACT_BYTES_MAX
@@ -32,11 +33,12 @@ _OVER = re.compile(
 )
 _SUBJECT = re.compile(r"\b(?:artifacts?|submission|serialized|model|total|it|run|size)\b", re.IGNORECASE)
 _OF_NOW = re.compile(
-    r"\bcurrent(?:ly)?\b|\b(?:this|our|final|serialized|submitted) (?:run|submission|artifact|entry)\b"
-    r"|\bnot (?:a )?(?:valid|eligible|submittable)|\ball (?:\d|three) (?:seeds|artifacts)\b|\bnot? .{0,20}record\b",
+    r"\b(?:(?:current(?:ly)?|this|our|final|serialized|submitted)\s+(?:run|submission|artifact|entry)\b[^:;(]{0,60}"
+    r"|all (?:\d|three) (?:seeds|artifacts)\b.{0,40})$",
     re.IGNORECASE,
 )
-"""Says that it is the submitted artifact that is over, and not one on the way to it."""
+"""Before the words: it is the submitted artifact that is over, and not one on the way to it."""
+_NO_RECORD = re.compile(r"not (?:a )?(?:valid|eligible|submittable)", re.IGNORECASE)
 _BYTES = re.compile(r"\b(1[6-9],\d{3},\d{3}|[2-9]\d,\d{3},\d{3}|1[6-9]\d{6}|[2-9]\d{7})\b")
 
 
@@ -49,28 +51,40 @@ def _totals(case: Case) -> list[tuple[int, TrainingLog]]:
     return [(log.artifact_bytes, log) for log in logged.submitted(case) if log.artifact_bytes is not None]
 
 
-def _over(case: Case) -> Iterator[Finding]:
+def _over(case: Case) -> list[Finding]:
+    """What logs, submission.json and README say of a size over the limit, softened where maintainers merged one."""
     totals, claim = _totals(case), claimed_bytes(case)
+    stated = claim[0] if claim else None
     largest = max(totals, key=lambda total: total[0], default=None)
-    within = bool(totals) and not any(total > LIMIT for total, _ in totals)
+    found: list[Finding] = []
     if largest and largest[0] > LIMIT:
-        yield _over_by_log(case, *largest, claimed=claim[0] if claim else None)
+        found.append(_over_by_log(case, *largest, claimed=stated))
     if claim and claim[0] > LIMIT:
         text = f"submission.json states {claim[0]:,} bytes, {claim[0] - LIMIT:,} over {LIMIT:,}"
-        if within:
-            text += f", and every log a total within it (largest {largest[0]:,})" if largest else ""
-        yield finding("SIZE_OVER", text, claim[1], severity="flag" if within else "block")
+        within = largest is not None and largest[0] <= LIMIT
+        text += f", and the largest logged total is {largest[0]:,}" if within and largest else ""
+        found.append(finding("SIZE_OVER", text, claim[1], severity="flag" if within else "block"))
+    admitted = _admitted(case, within=any(size <= LIMIT for size in (largest and largest[0], stated) if size))
+    if is_record(case) or admitted:
+        return [*found, *admitted]
+    return [
+        finding("SIZE_OVER", f"{one.text}; #542 was merged outside the record track", *one.evidence, severity="flag")
+        for one in found
+    ]
+
+
+def _admitted(case: Case, within: bool) -> list[Finding]:
+    """The first sentence that says the artifact is over; when numbers contradict it, only of the submitted one."""
     for where, sentence in admissions(case, _OVER):
         over = _OVER.search(sentence)
         if not over or not _SUBJECT.search(sentence[: over.end()]):
             continue
-        contradicted = within or (claim is not None and claim[0] <= LIMIT)
-        if contradicted and not _OF_NOW.search(sentence):
+        if within and not (_OF_NOW.search(sentence[: over.start()]) or _NO_RECORD.search(sentence)):
             continue
-        stands = _BYTES.search(sentence) is not None and not contradicted
+        severity: Severity = "block" if _BYTES.search(sentence) and not within else "flag"
         text = f"the submission says that it is over the limit: {sentence[:150]}"
-        yield finding("SIZE_OVER", text, where, severity="block" if stands else "flag", confidence=0.85)
-        return
+        return [finding("SIZE_OVER", text, where, severity=severity, confidence=0.85)]
+    return []
 
 
 def _over_by_log(case: Case, total: int, log: TrainingLog, claimed: int | None) -> Finding:

@@ -60,7 +60,8 @@ def _calibration(case: Case, log: TrainingLog) -> Finding | None:
 
 
 def _evaluation(case: Case, log: TrainingLog) -> Finding | None:
-    seconds, severity = log.eval_time_s, "block"
+    seconds = log.eval_time_s
+    severity: Severity = "block"
     where, more = None, 0.0
     for number, line in logged.after_training(case, log):
         if outside := _OUTSIDE.search(line):
@@ -76,11 +77,12 @@ def _evaluation(case: Case, log: TrainingLog) -> Finding | None:
     written = rf"total_eval_time|eval_time:{round(seconds * 1000)}|(elapsed|time)[=:]"
     where = where or logged.quote(case, log, written, f"evaluation {seconds} s")
     text = f"evaluation took {seconds + more:.1f} s"
-    if more:
+    if more and seconds <= EVAL_BLOCK_S:
         text += f", {more:.1f} s of it outside the script's timer"
+        severity = "flag"
     if log.eval_time_s is None:
         text = f"one evaluation pass took {seconds:.1f} s, and the log does not time the submitted score's own"
-    return _judged(case, log, "TIME_OVER_EVAL", text, "block" if severity == "block" else "flag", where)
+    return _judged(case, log, "TIME_OVER_EVAL", text, severity, where)
 
 
 def _judged(case: Case, log: TrainingLog, code: Code, text: str, severity: Severity, where: Evidence) -> Finding:

@@ -95,7 +95,7 @@ _NORMALISED = _line(r"dirichlet|ngram_tilt|normali[sz]ed")
 
 _EPOCH = _line(
     r"^\W{0,4}(?:INFO: )?(?!.*(?:burst|e2e|meta|ttt_train|chunk \d|prequant))"
-    r"(?:\w*ttt\w*|lora_ttt\w*|val_adapt\w*)(?::\w+)?[:_ ]{1,2}epoch[:=_ ]{0,2}\d+/\d+\b.*loss"
+    r"(?:(?:\w*ttt\w*|val_adapt\w*)(?::\w+)?[:_ ]{1,2}epoch[:=_ ]{0,2}\d+/\d+\b.*loss|ttt_adapt_time[:=])"
 )
 _QUANTISES = _line(r"^\W{0,4}(?:gptq|quantiz|Serialized model \S*(?:int|quant))")
 _SCORED = _line(r"^\W{0,4}(?:final|quantized|legal_ttt)\S*(?: sliding)? .*val_bpb")
@@ -179,7 +179,7 @@ def _share(case: Case, log: TrainingLog) -> float | None:
 
 
 def _epochs(case: Case, log: TrainingLog) -> Iterator[Finding]:
-    """Epochs of test-time training that precede the first score: the model has seen what it is scored on."""
+    """Test-time training of its own that precedes the first score: the model has seen what it is scored on."""
     lines = list(logged.after_training(case, log))
     epochs = [index for index, (_, line) in enumerate(lines) if _EPOCH.search(line)]
     scored = [index for index, (_, line) in enumerate(lines) if _SCORED.search(line)]
@@ -192,7 +192,7 @@ def _epochs(case: Case, log: TrainingLog) -> Iterator[Finding]:
     after = next(lines[index] for index in scored if index > epochs[-1])
     yield finding(
         code,
-        f"epochs of test-time training precede {when}",
+        f"test-time training over the split precedes {when}",
         logged.at(case, log, number, line),
         logged.at(case, log, *after),
         confidence=0.9,

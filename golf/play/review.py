@@ -351,7 +351,7 @@ def _conflicts(source: str, settings: Mapping[str, str]) -> tuple[str, str]:
     if not found:
         return "pass", "no pair of techniques known to conflict is named in script or settings"
     row = found[0]
-    return "unknown", f"names {row.first} and {row.second}: {row.why}. Are both on?"
+    return "unknown", f"names {' and '.join(row.names)}: {row.why}. Are both on?"
 
 
 def _in_short(change: changes.Change) -> str:

@@ -106,7 +106,7 @@ class Confined:
         self.in_force, self.lacking = said["in_force"], said["lacking"]
         self.in_force += [
             f"memory of {self.limits.memory_bytes} bytes and {self.limits.processes} processes, watched together",
-            f"wall-clock time of {self.limits.time_s:g} s, then every process is killed",
+            f"wall-clock time of {self.limits.time_s:.0f} s, then every process is killed",
             "an environment without secrets, no inherited files",
         ]
         return self

@@ -47,6 +47,9 @@ BREACHES_MAX = 8
 
 CONFIDENCE = 0.95
 
+RECORD_NATS = 0.005
+"""What a record must gain per token (README of openai/parameter-golf, submission process 1)."""
+
 
 class Asked(Protocol):
     """A scorer in a process of its own, e.g. a `golf.referee.exchange.Remote`."""
@@ -267,24 +270,17 @@ class _Run:
         """What all steps add up to."""
         probes = [self._probe(name) for name in get_args(ProbeName)]
         undecided = [probe.text for probe in probes if probe.outcome == "undecided"]
-        hidden = self._hidden_gain(probes)
         verdict: AuditVerdict = "causal"
-        reason = "nothing moved that may not move, and every sum is 1, within what the samples can show"
         if self.breaches:
             verdict, reason = "violation", self.breaches[0].text
         elif self.reason or undecided:
             verdict, reason = "inconclusive", self.reason or undecided[0]
+        else:
+            reason = "no score moved that may not, and every sum is 1"
+        hidden = self._hidden_gain() if verdict == "causal" else None
+        if hidden is not None:
+            reason += f"; at most {hidden:.2g} nats per token could have been gained unseen"
         scored = self.scores[1:]
-        notes = []
-        if self.gaps:
-            notes.append(
-                f"predict and score differ by up to {max(self.gaps):.3g} nats: a certificate would be of another score"
-            )
-        if verdict == "causal" and hidden is None:  # only sums over a whole vocabulary bound anything
-            notes.append(
-                f"sums were taken over {self.effort.sum_rows_max} of {self.vocab_size} tokens: a surplus elsewhere, "
-                "and what it gains, is not bounded; a scorer with predict(prefix) shows its whole distribution"
-            )
         return Audit(
             target=target,
             verdict=verdict,
@@ -297,11 +293,11 @@ class _Run:
             seed=seed,
             nats_per_token=float(scored.mean()) if scored.size and np.isfinite(scored).all() else None,
             noise_nats=self.noise if self.noise is not None and math.isfinite(self.noise) else None,
-            hidden_gain_nats=hidden if verdict == "causal" else None,
+            hidden_gain_nats=hidden,
             confinement=[],
             unconfined=[],
             wall_time_s=wall_time_s,
-            notes=notes,
+            notes=self._notes(verdict, hidden),
         )
 
     # --- asking
@@ -452,13 +448,34 @@ class _Run:
             share_max=share_max(len(tally.drawn)) if is_sampled else None,
         )
 
-    def _hidden_gain(self, probes: list[Probe]) -> float | None:
-        """Nats per token: unseen positions at ln V each, and what the tolerances let pass everywhere."""
-        shares = [probe.share_max for probe in probes if probe.name in ("future", "normalisation")]
-        if any(share is None for share in shares):
+    def _settled(self) -> int:
+        """Positions drawn where a score was seen to rest on the past alone and on a whole distribution."""
+        return len(self.tallies["future"].drawn & self.tallies["normalisation"].drawn)
+
+    def _hidden_gain(self) -> float | None:
+        """Nats per token: ln V at every position that may be in violation, and what the tolerances let pass."""
+        if not self._settled():
             return None
-        unseen = min(1.0, sum(share for share in shares if share is not None))
-        return unseen * math.log(self.vocab_size) + TOLERANCE_NATS + SUM_TOLERANCE
+        return share_max(self._settled()) * math.log(self.vocab_size) + TOLERANCE_NATS + SUM_TOLERANCE
+
+    def _notes(self, verdict: AuditVerdict, hidden: float | None) -> list[str]:
+        notes = []
+        if self.gaps:
+            notes.append(
+                f"predict and score differ by up to {max(self.gaps):.3g} nats: a certificate would be of another score"
+            )
+        if verdict == "causal" and hidden is None:
+            notes.append(
+                f"sums were taken over {self.effort.sum_rows_max} of {self.vocab_size} tokens: a surplus elsewhere, "
+                "and what it gains, is not bounded; a scorer with predict(prefix) shows its whole distribution"
+            )
+        elif verdict == "causal":
+            needed = positions_needed(RECORD_NATS, self.vocab_size)
+            notes.append(
+                f"{self._settled()} positions were settled; it takes {needed} to see every gain of {RECORD_NATS} nats "
+                "per token, and a certificate to see any"
+            )
+        return notes
 
 
 def share_max(num_clean: int) -> float:

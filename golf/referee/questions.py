@@ -51,11 +51,11 @@ def questions(text: Text, vocab_size: int, effort: Effort, rng: np.random.Genera
     `sums`: ask for whole sums as well; not needed of a scorer that predicts.
     """
     drawn, chosen = positions(text, effort, rng)
-    whole = _sum_positions(text, drawn, chosen, vocab_size, effort, rng) if sums else set()
+    drawn_sums, chosen_sums = _sum_positions(text, drawn, chosen, vocab_size, effort, rng) if sums else (set(), set())
     for position in sorted(drawn | chosen):
         yield few(text, position, vocab_size, effort, rng, is_random=position in drawn)
-        if position in whole:
-            yield whole_sum(text, position, vocab_size, effort, rng, is_random=position in drawn)
+        if position in drawn_sums | chosen_sums:
+            yield whole_sum(text, position, vocab_size, effort, rng, is_random=position in drawn_sums)
 
 
 def positions(text: Text, effort: Effort, rng: np.random.Generator) -> tuple[set[int], set[int]]:
@@ -98,12 +98,12 @@ def whole_sum(
 
 def _sum_positions(
     text: Text, drawn: set[int], chosen: set[int], vocab_size: int, effort: Effort, rng: np.random.Generator
-) -> set[int]:
-    """Where to spend `sum_rows`: at random, and on top of that some behind document starts and at borders."""
+) -> tuple[set[int], set[int]]:
+    """Where to spend `sum_rows`: at random, and on top of that behind some document starts and at some borders."""
     affordable = max(1, effort.sum_rows // min(vocab_size, effort.sum_rows_max))
     behind_starts = [start + 1 for start in text.document_starts if start + 1 in chosen][:2]
     borders = [position for position in sorted(chosen) if position % effort.border == 0][:2]
-    return {*behind_starts, *borders, *rng.permutation(sorted(drawn))[:affordable].tolist()}
+    return set(rng.permutation(sorted(drawn))[:affordable].tolist()), {*behind_starts, *borders}
 
 
 def _likely(text: Text, position: int) -> list[int]:

@@ -56,9 +56,9 @@ def test_a_clean_audit_says_how_much_could_have_hidden() -> None:
     shares = {probe.name: probe.share_max for probe in found.probes}
     assert shares["future"] == pytest.approx(1 - 0.05 ** (1 / 64))
     assert shares["normalisation"] > shares["future"], "sums are dearer, so there are fewer"
-    assert found.hidden_gain_nats == pytest.approx(
-        (shares["future"] + shares["normalisation"]) * math.log(toys.V), rel=0.01
-    )
+    assert found.hidden_gain_nats == pytest.approx(shares["normalisation"] * math.log(toys.V), rel=0.01)
+    assert f"{found.hidden_gain_nats:.2g} nats" in found.reason
+    assert "10 positions were settled; it takes 1660 to see every gain of 0.005" in found.notes[0]
     assert found.hidden_gain_bpb is None, "nobody said how many bytes a token has"
     assert (found.num_tokens, found.vocab_size, found.noise_nats) == (96, toys.V, 0.0)
 

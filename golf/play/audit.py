@@ -115,6 +115,7 @@ def audit(
     tokenizer: Path | None = None,
     num_tokens: int = NUM_TOKENS,
     num_positions: int = 128,
+    bos: int = BOS_ID,
     seed: int = 0,
     effort: Effort | None = None,
     time_limit_s: float = 1800.0,
@@ -130,6 +131,7 @@ def audit(
         tokenizer: Tells the bytes per token; None: the workspace's.
         num_tokens: Length of each scored sequence.
         num_positions: Positions drawn at random; how small a cheat can hide depends on it.
+        bos: The token that documents start with.
         seed: Of text, positions and replacements.
         effort: All other settings; `num_positions` is its own there.
         time_limit_s: Wall-clock time for everything; what is undecided then makes it inconclusive.
@@ -153,9 +155,9 @@ def audit(
         stream = _stream(found_shards)
         is_usable = stream.size and (data is not None or int(stream.max()) < vocab_size)
         texts.append(
-            audit_text.of_documents(stream, num_tokens, BOS_ID, rng)
+            audit_text.of_documents(stream, num_tokens, bos, rng)
             if is_usable
-            else audit_text.made_up(vocab_size, num_tokens, BOS_ID, rng)
+            else audit_text.made_up(vocab_size, num_tokens, bos, rng)
         )
         return texts[0]
 

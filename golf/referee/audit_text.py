@@ -77,11 +77,12 @@ def futures(text: Text, position: int, vocab_size: int, rng: np.random.Generator
     length = text.tokens.size - position - 1
     while True:
         begin = int(rng.integers(max(1, text.pool.size - length)))
-        for other in (
+        others = [
             np.resize(text.pool[begin:], length),
             rng.integers(vocab_size, size=length),
             _echo(text.tokens[: position + 1], length, vocab_size, rng),
-        ):
+        ]
+        for other in (others[index] for index in rng.permutation(len(others))):
             if length and other[0] == text.tokens[position + 1]:
                 other[0] = (other[0] + 1 + rng.integers(vocab_size - 1)) % vocab_size
             yield other

@@ -35,6 +35,10 @@ TOLERANCE_NATS = 1e-4
 SUM_TOLERANCE = 1e-3
 """How far from 1 a sum of probabilities may be; a surplus of this size is worth 0.001 nats per token."""
 
+ROUNDING_NATS = 0.02
+"""A deviation up to here is neither clean nor a breach: bfloat16 computes logits no better, in shapes that may depend
+on the rest of the text."""
+
 PREDICTION_TOLERANCE_NATS = 1e-3
 """How far `predict` may be from `score`: it computes the same, in other shapes."""
 
@@ -188,10 +192,10 @@ class _Run:
         elif remembered[at] > TOLERANCE_NATS:
             text = f"{self.scores[at]:.6g} nats in the first pass of a process and {self.second[at]:.6g} in the second"
             text = f"the token at position {at} has {text}"
-            self._break(_breach("memory", at, self.scores[at], self.second[at], text))
+            self._break(_breach("memory", at, self.scores[at], self.second[at], text), float(remembered[at]))
         elif self.scores[lowest] < -TOLERANCE_NATS:
             text = f"the token at position {lowest} has {self.scores[lowest]:.6g} nats: a probability above 1"
-            self._break(_breach("normalisation", lowest, 0.0, self.scores[lowest], text))
+            self._break(_breach("normalisation", lowest, 0.0, self.scores[lowest], text), -float(self.scores[lowest]))
         self.noise = float(noise.max())
         for name, worst in (("repeat", self.noise), ("memory", float(remembered.max()))):
             tally = self.tallies[name]
@@ -224,23 +228,30 @@ class _Run:
         self._settle("normalisation", "clean", "wherever they were added up, the probabilities sum to 1")
 
     def confirm(self) -> None:
-        """Ask about every suspicion twice more; the first, each time, of a process that was asked nothing before."""
-        if not self.suspicions:
-            return
+        """Ask about every suspicion twice more; it stands if the one asked of processes without a past is seen again.
+
+        The last one is tried first: the longer the prefix, the more of it a look at the future has changed.
+        """
+        for order in (self.suspicions[::-1], self.suspicions)[: len(self.suspicions)]:
+            shown = self._shown(order)
+            if shown[0]:
+                for suspicion, is_shown in sorted(zip(order, shown, strict=True), key=_position):
+                    if is_shown:
+                        self._break(suspicion.breach, suspicion.off)
+                return
+        if self.suspicions:
+            self._blame_memory(self.suspicions[0])
+
+    def _shown(self, suspicions: Sequence[_Suspicion]) -> list[bool]:
+        """Whether two fresh processes, asked in this order, deviate in the same way."""
         told: list[list[float]] = []
         for _ in range(2):
             with self.fresh() as asked:
-                told.append([suspicion.again(asked) for suspicion in self.suspicions])
-        shown = [
+                told.append([suspicion.again(asked) for suspicion in suspicions])
+        return [
             min(once, twice) > suspicion.margin and _same(once, twice, suspicion.margin)
-            for suspicion, once, twice in zip(self.suspicions, *told, strict=True)
+            for suspicion, once, twice in zip(suspicions, *told, strict=True)
         ]
-        if not shown[0]:
-            self._blame_memory(self.suspicions[0])
-            return
-        for suspicion, is_shown in zip(self.suspicions, shown, strict=True):
-            if is_shown:
-                self._break(suspicion.breach)
 
     def control(self) -> None:
         """Ask for some of the answers again, each of a process that was asked nothing else."""
@@ -415,7 +426,11 @@ class _Run:
             )
         self.tallies[name].outcome, self.tallies[name].text = outcome, text
 
-    def _break(self, breach: Breach) -> None:
+    def _break(self, breach: Breach, off: float) -> None:
+        """A deviation that was seen again: a breach, unless rounding explains one of this size."""
+        if off <= ROUNDING_NATS:
+            self._settle(breach.probe, "undecided", f"{breach.text}: rounding, or very little of a violation")
+            return
         self.breaches.append(breach)
         if self.tallies[breach.probe].outcome != "violated":
             self._settle(breach.probe, "violated", breach.text)
@@ -429,7 +444,7 @@ class _Run:
             remembers = _same(suspicion.again(asked), suspicion.off, suspicion.margin)
         if remembers:
             text = f"{suspicion.breach.text}; only in a process that has scored similar text before"
-            self._break(suspicion.breach.model_copy(update={"probe": "memory", "text": text}))
+            self._break(suspicion.breach.model_copy(update={"probe": "memory", "text": text}), suspicion.off)
         else:
             text = f"not reproducible: {suspicion.breach.text}, once and not again"
             self._settle(suspicion.breach.probe, "undecided", text)
@@ -499,6 +514,10 @@ def moved(nats: np.ndarray, reference: np.ndarray) -> np.ndarray:
 def spread(passes: Sequence[np.ndarray]) -> np.ndarray:
     """How far apart several scores of the same tokens are, in nats."""
     return moved(np.max(passes, axis=0), np.min(passes, axis=0))
+
+
+def _position(shown: tuple[_Suspicion, bool]) -> int:
+    return shown[0].breach.position
 
 
 def _same(once: float, twice: float, margin: float) -> bool:

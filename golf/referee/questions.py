@@ -78,8 +78,8 @@ def few(
         if token not in tokens:
             tokens.append(token)
     continuations = futures(text, position, vocab_size, rng)
-    rows = np.stack([_row(text, position, token, next(continuations)) for token in tokens])
-    return Question(position, rng.permutation(rows), "few", is_random)
+    rows = [_row(text, position, token, next(continuations)) for token in rng.permutation(tokens).tolist()]
+    return Question(position, np.stack(rows), "few", is_random)
 
 
 def whole_sum(

@@ -139,6 +139,18 @@ def test_rounding_below_the_tolerance_is_no_movement() -> None:
     assert audit(rounded).verdict == "causal"
 
 
+def test_a_movement_of_rounding_size_is_neither_clean_nor_a_violation() -> None:
+    def half_precise(step: float) -> scorers.Scorer:
+        inner = toy("AdaptiveBigram")
+        return scorers.Scorer(toys.V, lambda tokens: inner.score(tokens) + step * (int(tokens.sum()) % 3))
+
+    found = audit(lambda: half_precise(5e-3))
+    assert found.verdict == "inconclusive"
+    assert outcome(found, "future") == "undecided"
+    assert "rounding" in found.reason
+    assert audit(lambda: half_precise(5e-2)).verdict == "violation"
+
+
 def test_a_distribution_that_is_impossible_for_some_tokens_is_one_all_the_same() -> None:
     def sparse() -> scorers.Scorer:
         p = toys.TRAINED.copy()

@@ -78,6 +78,8 @@ class SubmittedSeed(Described):
     """What one seed's log says; a number it does not settle is null, with the reason in `missing`."""
 
     log: str
+    also: list[str] = []
+    """Other logs of the same run: `log` only scored it, these trained it."""
     seed: int | None
     val_bpb: FiniteFloat | None
     val_loss: FiniteFloat | None

@@ -22,6 +22,9 @@ from golf.schema import TrainingLog
 
 BETTER_BPB = 0.002
 """Another score better than the last one by more than this makes the final score unsettled."""
+EXACT_DECIMALS = 6
+EXACT_BPB = 5e-9
+"""A score this near to one claimed to that many decimals or more is the claimed one."""
 CLAIM_BPB = 0.000_06
 """A score this near to a claimed one is the claimed one, rounded to 4 decimals."""
 
@@ -81,8 +84,13 @@ def conclude(path: Path, reading: Reading, seed_in_name: int | None, expected_bp
 
 def _final(run: Run, expected_bpb: float | None, missing: dict[str, str]) -> Score | None:
     """Choose the last scored line that is no diagnostic, unless the log leaves the choice open."""
-    scores = [score for score in run.scores.values() if score.kind != "diagnostic"]
-    claimed = _claimed(scores, expected_bpb, CLAIM_BPB)
+    scores = [score for score in run.scores.values() if score.kind not in ("diagnostic", "aside")]
+    aside = [score for score in run.scores.values() if score.kind == "aside"]
+    claimed = (
+        (_claimed(scores, expected_bpb, EXACT_BPB) if is_exact(expected_bpb) else None)
+        or _claimed(scores, expected_bpb, CLAIM_BPB)
+        or _claimed(aside, expected_bpb, CLAIM_BPB)
+    )
     if claimed:
         return claimed
     finals = [score for score in scores if score.kind == "final"]
@@ -114,6 +122,11 @@ def _final(run: Run, expected_bpb: float | None, missing: dict[str, str]) -> Sco
         return None
     missing |= {"final_bpb": reason, "final_loss": reason, "final_label": reason}
     return None
+
+
+def is_exact(claimed_bpb: float | None) -> bool:
+    """Does a claim have so many digits that two scores do not share them by chance?"""
+    return claimed_bpb is not None and len(repr(claimed_bpb).partition(".")[2]) >= EXACT_DECIMALS
 
 
 def _claimed(scores: list[Score], expected_bpb: float | None, within: float) -> Score | None:

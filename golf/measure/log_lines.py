@@ -57,10 +57,15 @@ _VAL_TOKENS = re.compile(r"(?:\bval_tokens:\s?|^val_loader:.* tokens:|^Validatio
 _SEED_IN_LINE = re.compile(r"(?:^|\s)(?:seed[:=]\s?|s:)(\d{1,10})(?:\s|$)", re.IGNORECASE)
 _SIZE_OR_TIME = re.compile(r"ubmission|Serialized|Code|code:|rtifact|budget:|total:|peak mem|total_eval")
 _DIAGNOSTIC = re.compile(
-    r"diag|pre[-_ ]?quant|pre[-_ ]codebook|^post[-_](?!quant)|(?:^|_)(?:raw|ema|swa|static|warmup|snapshot|candidate"
-    r"|control|mean|best|delta)(?=[-_ :.]|$)|search|sweep|probe|debug|ablation|baseline|unpaid|neural_only|selected_"
-    r"|timed_eval|progress"
+    r"diag|pre[-_ ]?quant|pre[-_ ]codebook|^post[-_](?!quant)|baseline"
+    r"|(?:^|_)(?:raw|ema|swa|static|warmup)(?=[-_ :.]|$)"
 )
+"""In a label: a score of something else than what is submitted."""
+_ASIDE = re.compile(
+    r"(?:^|_)(?:snapshot|candidate|control|mean|best|delta)(?=[-_ :.]|$)|search|sweep|probe|debug|ablation|unpaid"
+    r"|neural_only|selected_|timed_eval|progress"
+)
+"""In a label: a score beside the submitted one, unless that is what is claimed."""
 _DONE = re.compile(r":\s?done$|\bdone\b|chunk|batch|windows")
 
 
@@ -77,8 +82,8 @@ class Score(NamedTuple):
     """Digits of the bits per byte after the point: how far two lines can be told apart."""
     eval_time_s: float | None
     kind: str
-    """`final`, `diagnostic`, `echo` for an evaluation loop's own summary, which a scored line usually repeats, or `bare`
-    for a score without a loss: only what is claimed can make such a one the submitted."""
+    """`final`, `diagnostic`, `echo` for an evaluation loop's own summary, which a scored line usually repeats, or
+    `aside` for one that only a claim makes the submitted: without a loss, or one of several that were tried."""
 
     @property
     def name(self) -> str:
@@ -181,7 +186,7 @@ class Run:
         elif _STOP.match(text):
             self._stop(text)
         elif "bpb" in text and (score := _score(text)):
-            self.trained = self.trained or score.kind not in ("diagnostic", "bare")
+            self.trained = self.trained or score.kind not in ("diagnostic", "aside")
             self.scores.pop(score.name, None)  # the newest stands last
             if len(self.scores) >= NAMES_MAX:
                 del self.scores[next(iter(self.scores))]
@@ -270,7 +275,7 @@ def _score(text: str) -> Score | None:
     match = _SCORE.search(text) or _BPB_ONLY.search(text)
     if not match:
         return None
-    head = text[: match.start()].strip().rstrip(":").rstrip()
+    head = text[: match.start()].strip().rstrip(":").rstrip() or match[0].partition("bpb")[0] + "bpb"
     words = head.rpartition(": ")[2].split() if _LABEL.fullmatch(head.rpartition(": ")[2]) else head.split()
     while len(words) > 1 and re.fullmatch(r"[a-z_]+[:=]\S*", words[-1]) and not _DONE.search(words[-1]):
         words.pop()
@@ -281,10 +286,12 @@ def _score(text: str) -> Score | None:
     lowered = label.lower()
     if _DIAGNOSTIC.search(lowered):
         kind = "diagnostic"
+    elif _ASIDE.search(lowered):
+        kind = "aside"
     elif "mix_" in match[0] or _DONE.search(lowered) or "val_bpb=" in match[0]:
         kind = "echo"
     elif loss is None and not (lowered.startswith(("final", "quantized", "legal_ttt")) and head == label):
-        kind = "bare"
+        kind = "aside"
     else:
         kind = "final"
     eval_time = _EVAL_TIME.search(text, match.end())

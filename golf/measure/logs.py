@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from golf.errors import UnreadableInput
-from golf.measure.log_conclusions import conclude
+from golf.measure.log_conclusions import EXACT_BPB, conclude, is_exact
 from golf.measure.log_source import Reading, read_tail, read_whole
 from golf.schema import LogPoint, TrainingLog
 
@@ -137,8 +137,10 @@ def in_order(logs: Iterable[TrainingLog]) -> list[TrainingLog]:
 def _conclude(path: Path, reading: Reading, expected: Mapping[int | None, float]) -> TrainingLog | None:
     log = conclude(path, reading, seed_in_name(path), None)
     claim = expected.get(log.seed) if log.seed is not None else None
-    if claim is None and log.final_bpb is None:
-        claim = expected.get(None)  # a mean over seeds, so only where the log alone leaves the choice open
+    headline = expected.get(None)
+    if claim is None and headline is not None:  # a mean over seeds, mostly
+        is_its_own = any(abs(score - headline) < EXACT_BPB for score in log.candidates.values())
+        claim = headline if log.final_bpb is None or (is_its_own and is_exact(headline)) else None
     if claim is not None and claim != log.final_bpb and log.candidates:
         log = conclude(path, reading, seed_in_name(path), claim)
     return log if log.points or log.candidates else None
@@ -206,11 +208,11 @@ def _submission_scores(folder: Path) -> dict[int | None, float]:
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(data, dict):
-            scores = claimed_scores(data) | scores
+            scores = _claimed_scores(data) | scores
     return scores
 
 
-def claimed_scores(data: Mapping[str, Any]) -> dict[int | None, float]:
+def _claimed_scores(data: Mapping[str, Any]) -> dict[int | None, float]:
     """Scores that a submission.json claims, in bits per byte, by seed; None stands for the headline."""
     scores: dict[int | None, float] = {}
     for key in ("val_bpb", "mean_val_bpb", "val_bpb_mean"):

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from golf.measure import logs as training_logs
-from golf.referee.reading import TEXT_BYTES_MAX, Folder, list_folder, printable
+from golf.referee import stated
+from golf.referee.reading import TEXT_BYTES_MAX, Folder, decoded, list_folder, printable
 from golf.referee.rulebook import finding
 from golf.referee.scripts import read_scripts
 from golf.referee.texts import LogText, Script, TextFile
@@ -25,7 +26,7 @@ JSON_BYTES_MAX = 1_000_000
 SHELLS = (".sh", ".bash", ".sbatch", ".slurm", ".bat", ".ps1", "makefile", "dockerfile")
 OTHERS = (
     ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cuh", ".rs", ".toml", ".yaml", ".yml", ".csv", ".tsv", ".json",
-    ".cfg", ".ini", ".env", ".txt", ".diff", ".patch",
+    ".cfg", ".ini", ".env", ".diff", ".patch",
 )  # fmt: skip
 LOGS = (".log", ".txt", ".out")
 """Endings of the names of texts; a `.txt` is a log when it states a step or a score."""
@@ -83,8 +84,8 @@ class Case:
         ]
 
 
-def open_case(folder: Path) -> Case:
-    """Read one submission's folder.
+def open_case(folder: Path, pr: int | None = None) -> Case:
+    """Read one submission's folder; `pr` is the pull request it came with, where the caller knows it.
 
     Raises:
         NotFound: there is no such folder.
@@ -104,9 +105,8 @@ def open_case(folder: Path) -> Case:
     table = _table(json_file, place) if json_file else {}
     readmes = texts(sorted(ending(".md"), key=lambda name: not _base(name).startswith("readme")))
     scripts = read_scripts(place)
-    logs, log_texts = _logs(place, ending(*LOGS), training_logs.claimed_scores(table))
-    taken = {*jsons[:1], *(text.name for text in log_texts.values())}
-    return Case(
+    logs, log_texts, no_logs = _logs(place, ending(*LOGS), stated.read(table).expected)
+    case = Case(
         folder=folder,
         files={name: listed.size for name, listed in place.files.items()},
         readmes=readmes,
@@ -114,13 +114,17 @@ def open_case(folder: Path) -> Case:
         json_file=json_file,
         scripts=scripts,
         shells=texts(ending(*SHELLS)),
-        others=texts([name for name in ending(*OTHERS) if name not in taken]),
+        others=[*texts([name for name in ending(*OTHERS) if name not in jsons[:1]]), *no_logs],
         logs=logs,
-        submission=Submission(folder=printable(folder.resolve().name)),
-        findings=place.findings,
+        submission=Submission(folder=printable(folder.resolve().name) or "submission"),
         log_texts=log_texts,
         place=place,
     )
+    from golf.referee import extraction, reconcile  # they read a Case
+
+    case.submission = extraction.extract(case, pr)
+    case.findings += [*place.findings, *reconcile.findings(case)]
+    return case
 
 
 def _base(name: str) -> str:
@@ -138,7 +142,10 @@ def _table(file: TextFile, place: Folder) -> dict[str, Any]:
         place.note(f"over {JSON_BYTES_MAX:,} characters of JSON and not parsed", file.name, f"{len(file.text)}")
         return {}
     try:
-        table = json.loads(file.text)
+        table = json.loads(file.text, parse_constant=lambda _: None)
+        if "\\ud" in file.text.lower():  # half a character, which nothing could print
+            whole = json.dumps(table, ensure_ascii=False).encode("utf-8", "replace")
+            table = json.loads(whole)
     except (ValueError, RecursionError) as error:
         place.note("is not JSON", file.name, str(error)[:150] or type(error).__name__)
         return {}
@@ -150,20 +157,23 @@ def _table(file: TextFile, place: Folder) -> dict[str, Any]:
 
 def _logs(
     place: Folder, names: Sequence[str], expected: Mapping[int | None, float]
-) -> tuple[list[TrainingLog], dict[str, LogText]]:
-    """The logs, copies left out, and their texts."""
+) -> tuple[list[TrainingLog], dict[str, LogText], list[TextFile]]:
+    """The logs, copies left out; their texts; and the texts that are no logs."""
     found: list[TrainingLog] = []
     texts: dict[str, LogText] = {}
+    no_logs: list[TextFile] = []
     seen: set[bytes] = set()
+    folder = Path(printable(str(place.path)))
     for name in sorted(names, key=lambda name: training_logs.named_first(Path(name))):
         data = place.read(name)
         digest = hashlib.sha256(data or b"").digest()
         if data is None or digest in seen:
             continue
         seen.add(digest)
-        path = Path(printable(str(place.path))) / name
-        log = training_logs.parse_log(path, data, expected)
+        log = training_logs.parse_log(folder / name, data, expected)
         if log is not None:
             found.append(log)
-            texts[log.path] = LogText(name, data.decode(errors="replace"))
-    return training_logs.in_order(found), texts
+            texts[log.path] = LogText(name, decoded(data))
+        elif name.lower().endswith(".txt"):
+            no_logs.append(TextFile(name, decoded(data)))
+    return training_logs.in_order(found), texts, no_logs

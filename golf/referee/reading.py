@@ -99,8 +99,7 @@ class Folder:
         data = self.read(name)
         if data is None:
             return None
-        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-        text = data.decode(encoding, errors="replace")
+        text = decoded(data)
         severity: Severity = "flag" if strict else "note"
         if "\0" in text:
             self.note("holds null bytes", name, f"{text.count(chr(0))} null bytes", severity)
@@ -185,6 +184,12 @@ def _read(path: bytes, at_most: int) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "no longer a regular file")
         return file.read(at_most)
+
+
+def decoded(data: bytes) -> str:
+    """Bytes as text, byte order marks understood and taken off; what is neither UTF-8 nor UTF-16 is replaced."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return data.decode(encoding, errors="replace")
 
 
 def printable(name: bytes | str) -> str:

@@ -413,3 +413,37 @@ class ByteAudit(Described):
     corrected_bpb: FiniteFloat | None
     """The claim with the challenge's count for a denominator; null without a claim, or where text is lost."""
     notes: list[str]
+
+
+# --- size, predicted
+
+
+class PredictedPart(Described):
+    """Bytes of one component of an artifact before it is trained."""
+
+    name: Literal["embedding", "attention", "mlp", "matrices", "other", "scales", "container", "code"]
+    params: int
+    """Numbers stored; 0 for what is no weights."""
+    bits: FiniteFloat | None
+    """Bits a number is quantised to; 16 and 32 are floats; null for what is no weights."""
+    bits_stored: FiniteFloat | None
+    """Bits a number takes after the codec."""
+    low_bytes: int
+    bytes: int
+    high_bytes: int
+
+
+class SizePrediction(Described):
+    """What an artifact will weigh, from what is known before training."""
+
+    codec: str
+    parts: list[PredictedPart]
+    low_bytes: int
+    """The interval holds 95 of 100 artifacts."""
+    bytes: int
+    high_bytes: int
+    limit_bytes: int
+    verdict: Literal["fits", "does not fit", "cannot tell"]
+    """Whether the whole interval lies on one side of the limit."""
+    reason: Said
+    notes: list[str]

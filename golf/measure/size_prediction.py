@@ -1,0 +1,349 @@
+"""What an artifact will weigh before anything is trained: parameters × bits × codec, with an interval.
+
+Weights are close to normally distributed, so what is left of a quantised one is the entropy of a normal distribution
+on the quantiser's grid: what counts is how many steps a standard deviation spans. That is measured here, by putting a
+drawn matrix through the very quantiser and codec, in a second. Where the grid comes from decides how sure one can be:
+
+- `clip_sigmas`: the scale is so many standard deviations of the row, and nothing is left to guess;
+- the row's largest value: about 3.3 standard deviations, unless the scale has a floor. The challenge's scripts floor
+  it at 1 / qmax, as if no row stayed below 1. Weights that are decayed or trained briefly do stay below, and then their
+  standard deviation counts: `trained_std` tells it from the optimiser's settings, as that of a random walk with a pull.
+
+Source of the constants: logs of submissions to the challenge that floor their scales, none of them among those the
+prediction is judged by (`bench/referee_size.py`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from golf import rules
+from golf.errors import UnreadableInput
+from golf.measure.codecs import compressed_size
+from golf.rulings import PredictedPart, SizePrediction
+
+WALK = 0.0152
+"""Standard deviation of trained weights in units of `trained_std`'s random walk.
+
+Median over 45 submissions with Muon at momentum 0.99, learning rate 0.02 to 0.03 and weight decay 0.02 to 0.09.
+"""
+
+WALK_SPREAD = 1.45
+"""Factor within which it lies for 95 of 100 of them."""
+
+SURE, GUESSED = 0.03, 0.05
+"""Half-width of the 95 % interval, relative: weights are not quite normal, and a row's largest value still less so."""
+
+FLOAT_SPREAD = 0.15
+"""The same for numbers kept as floats, whose exponents pack by how alike they are."""
+
+SCALE_BYTES = 1.7
+"""A row's float16 scale after the codec."""
+
+CONTAINER_BYTES, CONTAINER_SPREAD = 9_000, 0.7
+"""torch.save's names and headers for a hundred tensors, after the codec."""
+
+CODE_BYTES, CODE_SPREAD = 60_000, 0.8
+"""Assumed where the script's size is not given: packed ones have 16 kB, plain ones over 100 kB."""
+
+SAMPLE = 512
+"""Rows and columns of the drawn matrix; a row's largest value depends on it a little."""
+
+Name = Literal["embedding", "attention", "mlp", "matrices", "other"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A transformer of the challenge's kind."""
+
+    vocab_size: int = 1024
+    num_layers: int = 9
+    model_dim: int = 512
+    num_heads: int = 8
+    num_kv_heads: int = 4
+    mlp_mult: float = 2.0
+    tie_embeddings: bool = True
+
+    def parameters(self) -> dict[Name, int]:
+        """Parameters by component; `other` are norms, gains and gates.
+
+        Raises:
+            UnreadableInput: a number is not positive, or the heads do not divide the width.
+        """
+        sizes = (self.vocab_size, self.num_layers, self.model_dim, self.num_heads, self.num_kv_heads, self.mlp_mult)
+        if min(sizes) <= 0 or self.model_dim % self.num_heads or self.num_heads % self.num_kv_heads:
+            raise UnreadableInput(f"no transformer has this shape: {self}")
+        dim, layers = self.model_dim, self.num_layers
+        kv_dim = dim // self.num_heads * self.num_kv_heads
+        return {
+            "embedding": self.vocab_size * dim * (1 if self.tie_embeddings else 2),
+            "attention": layers * (2 * dim * dim + 2 * dim * kv_dim),
+            "mlp": layers * 2 * dim * round(dim * self.mlp_mult),
+            "other": layers * (4 * dim + self.num_heads) + layers // 2 * dim,
+        }
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How numbers are stored: bits, and where the grid's scale comes from."""
+
+    bits: float
+    """2 to 8: whole numbers in a byte each; 1.58 ternary and 1 binary, packed; 16 and 32: floats."""
+    clip_sigmas: float | None = None
+    """The grid's end in standard deviations of the row; None: the row's largest value."""
+    weight_std: float | None = None
+    """Standard deviation of the trained weights where the scale is floored at 1 / qmax; None: there is no floor."""
+    weight_std_spread: float = WALK_SPREAD
+    """Factor within which `weight_std` is known."""
+    is_packed: bool = False
+    """Bits laid side by side before the codec, instead of a byte each."""
+
+    def __post_init__(self) -> None:
+        is_whole = self.bits in range(2, 9)
+        if not is_whole and self.bits not in (1, 1.58, 16, 32):
+            raise UnreadableInput(f"no prediction for {self.bits} bits; known: 1, 1.58, 2 to 8, 16 and 32")
+        for value in (self.clip_sigmas, self.weight_std):
+            if value is not None and not 0 < value < 1e6:
+                raise UnreadableInput(f"clip and standard deviation are positive numbers (got {value})")
+
+
+def trained_std(learning_rate: float, weight_decay: float, momentum: float, steps: int) -> float:
+    """Standard deviation of matrices trained with Muon and decoupled weight decay.
+
+    Muon's updates have one size, so that weights walk at random, further with momentum, and decay pulls them back:
+    σ² = WALK² · (1 + m) / (1 - m) · lr / wd · (1 - exp(-2 · lr · wd · steps)), and without decay its limit.
+
+    Raises:
+        UnreadableInput: a setting is out of range.
+    """
+    if learning_rate <= 0 or weight_decay < 0 or not 0 <= momentum < 1 or steps < 1:
+        raise UnreadableInput(
+            f"no optimiser has learning rate {learning_rate}, weight decay {weight_decay}, momentum {momentum} and "
+            f"{steps} steps"
+        )
+    pull = 2 * learning_rate * weight_decay * steps
+    time = -math.expm1(-pull) / pull if pull else 1.0
+    return WALK * math.sqrt((1 + momentum) / (1 - momentum) * 2 * learning_rate**2 * steps * time)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component and how it is stored."""
+
+    name: Name
+    params: int
+    precision: Precision
+    row: int = SAMPLE
+    """Numbers that share a scale."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A model as it will be stored."""
+
+    parts: tuple[Part, ...]
+    codec: str
+    """What the weights are compressed with, e.g. `zlib-9`, `zstd-22`, `lzma-6`, `brotli-11`."""
+
+
+def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
+    """A plan from a script's settings by the names the challenge's scripts give them, in any case.
+
+    What is not set is the naive baseline's: int8 by each row's largest value with the floor, zlib. `params` is the
+    number a script prints at its start; parameters beyond the shape's count as further matrices.
+
+    Raises:
+        UnreadableInput: a setting is not a usable number.
+    """
+    table = {key.upper(): value for key, value in settings.items()}
+
+    def number(name: str, otherwise: float) -> float:
+        try:
+            value = float(table.get(name, otherwise))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise UnreadableInput(f"{name} is {table[name]!r}, not a number")
+        return value
+
+    def precision(bits: str, otherwise: float, *clips: str) -> Precision:
+        clip = next((number(clip, 0) for clip in clips if clip in table), 0)
+        return Precision(number(bits, otherwise), clip_sigmas=clip or None, weight_std=None if clip else std)
+
+    shape = Shape(
+        vocab_size=int(number("VOCAB_SIZE", Shape.vocab_size)),
+        num_layers=int(number("NUM_LAYERS", Shape.num_layers)),
+        model_dim=int(number("MODEL_DIM", Shape.model_dim)),
+        num_heads=int(number("NUM_HEADS", Shape.num_heads)),
+        num_kv_heads=int(number("NUM_KV_HEADS", Shape.num_kv_heads)),
+        mlp_mult=number("MLP_MULT", Shape.mlp_mult),
+        tie_embeddings=table.get("TIE_EMBEDDINGS", "1").lower() not in ("0", "false"),
+    )
+    std = trained_std(
+        number("MATRIX_LR", 0.04),
+        number("MUON_WD", 0),
+        number("MUON_MOMENTUM", 0.95),
+        int(number("ITERATIONS", 20_000)),
+    )
+    precisions: dict[Name, Precision] = {
+        "embedding": precision("EMBED_BITS", number("MATRIX_BITS", 8), "EMBED_CLIP_SIGMAS"),
+        "attention": precision("MATRIX_BITS", 8, "ATTN_CLIP_SIGMAS", "MATRIX_CLIP_SIGMAS"),
+        "mlp": precision("MATRIX_BITS", 8, "MLP_CLIP_SIGMAS", "MATRIX_CLIP_SIGMAS"),
+        "matrices": precision("MATRIX_BITS", 8, "MATRIX_CLIP_SIGMAS"),
+        "other": Precision(16),
+    }
+    sizes: dict[Name, int] = shape.parameters()
+    beyond = 0 if params is None else params - sum(sizes.values())
+    if params is not None and beyond < 0:  # another architecture: its embedding is all that is known of it
+        sizes = {"embedding": min(sizes["embedding"], params)}
+        beyond = params - sizes["embedding"]
+    sizes["matrices"] = beyond
+    parts = tuple(Part(name, count, precisions[name]) for name, count in sizes.items() if count)
+    return Plan(parts, table.get("COMPRESSOR", "zlib-9"))
+
+
+def predict_size(
+    plan: Plan,
+    *,
+    code_bytes: int | None = None,
+    limit_bytes: int = rules.ARTIFACT_BYTES_MAX,
+) -> SizePrediction:
+    """Predict artifact_bytes with a 95 % interval.
+
+    Args:
+        plan: Components with their parameters and precision, and the codec.
+        code_bytes: The script's counted size; None assumes one, and widens the interval.
+        limit_bytes: What it must fit into.
+
+    Raises:
+        BadConfig: there is no such codec.
+        UnreadableInput: there are no parameters.
+    """
+    parts, codec = plan.parts, plan.codec
+    if not sum(part.params for part in parts) or min(part.params for part in parts) < 0:
+        raise UnreadableInput("a prediction needs components with parameters; give a shape, or their number")
+    found = [_weights(part, codec) for part in parts if part.params]
+    rows = sum(part.params // part.row for part in parts if part.precision.bits <= 8)
+    found.append(_rest("scales", rows * SCALE_BYTES, 0.2))
+    found.append(_rest("container", CONTAINER_BYTES, CONTAINER_SPREAD))
+    found.append(_rest("code", *((CODE_BYTES, CODE_SPREAD) if code_bytes is None else (code_bytes, 0.0))))
+    low, middle, high = (sum(getattr(part, key) for part in found) for key in ("low_bytes", "bytes", "high_bytes"))
+    verdict = "fits" if high <= limit_bytes else "does not fit" if low > limit_bytes else "cannot tell"
+    return SizePrediction(
+        codec=codec,
+        parts=found,
+        low_bytes=low,
+        bytes=middle,
+        high_bytes=high,
+        limit_bytes=limit_bytes,
+        verdict=verdict,
+        reason=f"{verdict}: {middle:_} bytes, 95 % between {low:_} and {high:_}, against {limit_bytes:_}",
+        notes=_notes(parts, code_bytes),
+    )
+
+
+class _Stored(NamedTuple):
+    """Bits per number after the codec."""
+
+    low: float
+    middle: float
+    high: float
+
+
+def _weights(part: Part, codec: str) -> PredictedPart:
+    stored = _stored(part.precision, codec)
+    low, middle, high = (math.ceil(part.params * bits / 8) for bits in stored)
+    return PredictedPart(
+        name=part.name,
+        params=part.params,
+        bits=part.precision.bits,
+        bits_stored=stored.middle,
+        low_bytes=low,
+        bytes=middle,
+        high_bytes=high,
+    )
+
+
+def _rest(name: Literal["scales", "container", "code"], size: float, spread: float) -> PredictedPart:
+    return PredictedPart(
+        name=name,
+        params=0,
+        bits=None,
+        bits_stored=None,
+        low_bytes=round(size * (1 - spread)),
+        bytes=round(size),
+        high_bytes=round(size * (1 + spread)),
+    )
+
+
+def _stored(precision: Precision, codec: str) -> _Stored:
+    if precision.bits > 8:
+        bits = _float_bits(int(precision.bits), codec)
+        return _Stored(bits * (1 - FLOAT_SPREAD), bits, min(bits * (1 + FLOAT_SPREAD), precision.bits))
+    if precision.bits < 2:
+        bits = {1.58: 8 / 5}.get(precision.bits, precision.bits)  # five ternary digits in a byte
+        return _Stored(bits * (1 - GUESSED), bits, bits * 1.01)
+    levels = 2 ** (int(precision.bits) - 1) - 1
+    measured = partial(_grid_bits, levels, codec=codec, is_packed=precision.is_packed)
+    if precision.clip_sigmas is not None:
+        bits = measured(levels / precision.clip_sigmas)
+        return _Stored(bits * (1 - SURE), bits, bits * (1 + SURE))
+    if precision.weight_std is None:
+        bits = measured(None)
+        return _Stored(bits * (1 - GUESSED), bits, bits * (1 + GUESSED))
+    spread = precision.weight_std_spread
+    low, middle, high = (
+        measured(levels * precision.weight_std * factor, is_floor=True) for factor in (1 / spread, 1.0, spread)
+    )
+    return _Stored(low * (1 - SURE), middle, high * (1 + SURE))
+
+
+@lru_cache(maxsize=256)
+def _grid_bits(
+    levels: int, steps: float | None, *, codec: str, is_floor: bool = False, is_packed: bool = False
+) -> float:
+    """Bits per weight of a drawn matrix on a grid of ± `levels`, of which a standard deviation spans so many `steps`.
+
+    None scales each row by its largest value; `is_floor` does so where that makes the grid coarser.
+    """
+    weights = _sample()
+    scale = levels / np.abs(weights).max(axis=1, keepdims=True)
+    if steps is not None:
+        scale = np.minimum(scale, steps) if is_floor else np.full_like(scale, steps)
+    grid = np.clip(np.round(weights * scale), -levels, levels).astype(np.int8)
+    if is_packed:
+        width = (2 * levels + 1).bit_length()
+        planes = np.unpackbits((grid + levels).astype(np.uint8)[..., None], axis=-1, bitorder="little")[..., :width]
+        return 8 * compressed_size(np.packbits(planes, bitorder="little").tobytes(), codec) / grid.size
+    return 8 * compressed_size(grid.tobytes(), codec) / grid.size
+
+
+@lru_cache(maxsize=32)
+def _float_bits(bits: int, codec: str) -> float:
+    weights = _sample().astype({16: np.float16, 32: np.float32}[bits])
+    return 8 * compressed_size(weights.tobytes(), codec) / weights.size
+
+
+@lru_cache(maxsize=1)
+def _sample() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((SAMPLE, SAMPLE))
+
+
+def _notes(parts: Sequence[Part], code_bytes: int | None) -> list[str]:
+    found = []
+    if code_bytes is None:
+        found.append(f"code is taken to be {CODE_BYTES:_} bytes, give or take {CODE_SPREAD:.0%}")
+    if any(_is_open(part.precision) for part in parts):
+        found.append(
+            "scales are taken from each row's largest value: if the script floors them at 1 / qmax, give the "
+            "optimiser's settings; briefly trained or decayed weights then take less"
+        )
+    return found
+
+
+def _is_open(precision: Precision) -> bool:
+    return 2 <= precision.bits <= 8 and precision.clip_sigmas is None and precision.weight_std is None

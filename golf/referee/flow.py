@@ -203,7 +203,8 @@ class _Env:
         while env is not None and env.outer is not None:  # a module's own names are settings
             if name in env.sources:
                 found = env.sources[name]
-                return (None, env.local) if found is None else (found[0], found[1].local)
+                is_open = found is None or isinstance(found[0], ast.List | ast.Dict | ast.Set)  # may be added to
+                return (None, env.local) if found is None or is_open else (found[0], found[1].local)
             env = env.outer
         return None
 
@@ -296,6 +297,19 @@ def _spelled(text: str) -> Tags:
     return frozenset((TRAIN,)) if _TRAIN_TEXT.search(text) else NOTHING
 
 
+def _is_read(source: ast.expr | None) -> bool:
+    """Whether an expression may read text, so that the name it is given tells which."""
+    if isinstance(source, ast.Call):
+        return last_name(source.func) not in _COUNTS | {"int", "float", "bool", "str", "max", "min", "sum"}
+    return isinstance(source, ast.ListComp | ast.GeneratorExp | ast.Subscript)
+
+
+def _is_started(node: Function) -> bool:
+    """Whether a function that the script never calls is its beginning all the same."""
+    decorators = {last_name(item.func if isinstance(item, ast.Call) else item) for item in node.decorator_list}
+    return node.name == "main" or bool(decorators & {"function", "local_entrypoint", "command", "entrypoint", "remote"})
+
+
 class _Exhausted(Exception):
     """The walk has used its steps."""
 
@@ -319,6 +333,7 @@ class _Walk:
         self.chosen_by: Tags = NOTHING
         """Loops whose variables the guards around ask about: what is kept under them is selected by those loops."""
         self.calling: list[ast.AST] = []
+        self.called: set[ast.AST] = set()
         self.calibrating = 0
         self.nets = 0
         self.adapted: dict[int, Tags] = {}
@@ -337,7 +352,7 @@ class _Walk:
         self.kept: list[Any] = []
         self.modules: dict[str, _Env] = {}
         try:
-            self.run_module(entry, is_main=True)
+            self.run_entry(entry)
         except (_Exhausted, RecursionError):
             self.trace.is_cut_short = True
 
@@ -478,6 +493,14 @@ class _Walk:
         finally:
             self.level -= 1
 
+    def run_entry(self, entry: Module) -> None:
+        """Walk the script, and what another program would start of it."""
+        env = self.run_module(entry, is_main=True)
+        for value in list(env.names.values()):
+            node = value.closure.node if value.closure else None
+            if isinstance(node, Function) and node not in self.called and value.closure and _is_started(node):
+                self.call_closure(value.closure, node, [], {}, env)
+
     def run_module(self, module: Module, is_main: bool = False) -> _Env:
         env = _Env(module, "")
         self.modules[module.script.name] = env
@@ -539,8 +562,8 @@ class _Walk:
             if name in env.elsewhere:
                 while home.outer is not None and (home is env or name not in home.names):
                     home = home.outer
-            if not value.tags and value.closure is None and (named := _named(name)) and source is not None:
-                value = _Value(named) if isinstance(source, ast.Call) else value
+            if not value.tags and value.closure is None and _is_read(source) and (named := _named(name)):
+                value = _Value(named)
             home.names[name] = value
             home.sources[name] = None if name in home.sources or source is None else (source, env)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -1210,6 +1233,7 @@ class _Walk:
         calibrates = bool(_CALIBRATES.search(name))
         self.calibrating += calibrates
         self.calling.append(target)
+        self.called.add(target)
         try:
             if isinstance(target, ast.Lambda):
                 return self.value(target.body, inner)

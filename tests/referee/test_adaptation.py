@@ -297,6 +297,27 @@ def test_shards_kept_by_their_path_stay_apart() -> None:
     assert codes(kept) == []
 
 
+def test_a_list_is_not_taken_for_empty_because_it_began_so() -> None:
+    guarded = (
+        "parts = []",
+        "for start in range(0, 512, 64):",
+        "    parts.append(val_tokens[start : start + 65])",
+        "if len(parts) < 2:",
+        "    return",
+        "fit(model, torch.cat(parts), 1)",
+        "loss, bpb = score(model, val_tokens)",
+        *REPORT,
+    )
+    assert codes(main(*guarded, before=ADAPT)) == [("TTT_TRAIN_THEN_SCORE", "block")]
+
+
+def test_a_function_that_a_launcher_starts_is_walked() -> None:
+    script = main(*SWITCHED, before=ADAPT).replace('if __name__ == "__main__":\n    main()', "")
+    script = script.replace("def main():", '@app.function(gpu="H100:8")\ndef train_all():')
+    assert "    main()" not in script
+    assert codes(script) == [("TTT_TRAIN_THEN_SCORE", "block")]
+
+
 def test_weights_put_back_before_scoring_are_clean() -> None:
     restored = main(
         "kept = {k: v.clone() for k, v in model.state_dict().items()}",

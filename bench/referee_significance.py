@@ -48,9 +48,6 @@ FRONTIER = {
 }
 """Accepted records in the order of their scores whose folders have a log for each of at least three seeds."""
 
-COUNTED = {1787: "ttt_pr1767/", 1868: "_rerun_"}
-"""Where a record has two logs for each seed, what the counted ones have in their names."""
-
 PUBLISHED = {(1514, 1493): 0.020, (1769, 1736): 0.063}
 """p that the challenge's README prints."""
 
@@ -95,17 +92,16 @@ def _step(after: Path | None, before: Path | None) -> Comparison | None:
 
 
 def _folder(pr: int, data: Path | None, exported: Path | None) -> Path | None:
-    places = [exported and exported / str(pr), data and pr not in COUNTED and data / "submissions" / str(pr)]
+    places = [exported and exported / str(pr), data and data / "submissions" / str(pr)]
     return next((place for place in places if place and place.is_dir()), None)
 
 
 def _export(checkout: Path, to: Path) -> None:
-    """The frontier's logs and submission.json files, as they lie in the checkout's history."""
+    """The frontier's logs, READMEs and JSON files, as they lie in the checkout's history."""
     for pr, name in FRONTIER.items():
         listed = _git(checkout, "ls-tree", "-r", "-z", "--name-only", COMMIT, "--", f"{TRACK}/{name}").decode()
         for path in filter(None, listed.split("\0")):
-            is_log = path.endswith((".log", ".txt")) and COUNTED.get(pr, "") in path
-            if is_log or path.endswith("submission.json"):
+            if path.endswith((".log", ".txt", ".json", ".md")):
                 place = to / str(pr) / Path(path).relative_to(f"{TRACK}/{name}")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(_git(checkout, "show", f"{COMMIT}:{path}"))

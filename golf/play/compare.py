@@ -104,7 +104,7 @@ def _unlike_parent(workspace: Workspace, folder: Path, result: Result) -> list[s
 
 def _of_submission(folder: Path) -> Sample:
     case = open_case(folder)
-    counted = _counted(case)
+    counted = [(seed.seed, seed.val_bpb, seed.val_loss) for seed in case.submission.seeds if seed.val_bpb is not None]
     if not counted:
         raise UnreadableInput(
             f"{case.submission.folder}: no log of it states a final score; compare needs one per seed"
@@ -119,13 +119,6 @@ def _of_submission(folder: Path) -> Sample:
         losses=losses if len(losses) == len(scores) else (),
         warnings=(*_flattery(case, scores), *_left_out_logs(case, scores)),
     )
-
-
-def _counted(case: Case) -> list[tuple[int | None, float, float | None]]:
-    """Seed, val_bpb and val_loss of the logs the score stands on; of all logs where that is not told."""
-    if case.submission.seeds:
-        return [(seed.seed, seed.val_bpb, seed.val_loss) for seed in case.submission.seeds if seed.val_bpb is not None]
-    return [(log.seed, log.final_bpb, log.final_loss) for log in case.logs if log.final_bpb is not None]
 
 
 def _flattery(case: Case, scores: Sequence[float]) -> list[str]:

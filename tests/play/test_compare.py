@@ -167,6 +167,17 @@ def test_a_headline_that_is_the_best_of_its_seeds_is_named(tmp_path: Path) -> No
     assert "claims 1.1780, the best of its 3 seeds, whose mean is 1.1800" in warning
 
 
+def test_logs_of_a_submission_that_its_score_does_not_rest_on_are_named(tmp_path: Path) -> None:
+    mine, theirs = submission(tmp_path / "mine", BETTER, 1.18), submission(tmp_path / "theirs", BASE, 1.2)
+    other = (tmp_path / "mine" / "train_seed1.log").read_text().replace("1.18000000", "1.19500000")
+    (tmp_path / "mine" / "train_seed1_original.log").write_text(other)
+    results = {seed: {"val_bpb": score} for seed, score in BETTER.items()}
+    (tmp_path / "mine" / "submission.json").write_text(json.dumps({"val_bpb": 1.18, "seed_results": results}))
+    comparison = compare_runs(None, mine, theirs)
+    assert comparison.a.num_seeds == 3
+    assert any("1 score in its logs does not count (seed 1: 1.19500)" in warning for warning in comparison.warnings)
+
+
 def test_a_submission_without_logs_has_nothing_to_compare(tmp_path: Path) -> None:
     mine, theirs = submission(tmp_path / "mine", {}, 1.1), submission(tmp_path / "theirs", BASE)
     with pytest.raises(UnreadableInput, match="no log of it"):

@@ -151,6 +151,30 @@ def test_a_movement_of_rounding_size_is_neither_clean_nor_a_violation() -> None:
     assert audit(lambda: half_precise(5e-2)).verdict == "violation"
 
 
+def test_rounding_does_not_drown_a_violation() -> None:
+    """Eight deviations of rounding size come before the first that is none."""
+
+    def both() -> scorers.Scorer:
+        inner = toy("PeekAtChunkBorder")
+        return scorers.Scorer(toys.V, lambda tokens: inner.score(tokens) + 5e-3 * (int(tokens.sum()) % 3))
+
+    found = audit(both)
+    assert found.verdict == "violation"
+    assert all(breach.position % toys.CHUNK == toys.CHUNK - 1 for breach in found.breaches)
+
+
+def test_a_score_that_is_not_what_was_predicted_is_undecided_where_sums_are_too_dear() -> None:
+    """Both are distributions, and nobody can say which one a certificate would be of."""
+
+    def two_minds() -> scorers.Scorer:
+        inner = toy("AdaptiveBigram")
+        return scorers.Scorer(toys.V, inner.score, predict=lambda prefix: np.log(toys.TRAINED[prefix[-1]]))
+
+    cheap, dear = (audit(two_minds, effort=Effort(num_positions=40, sum_rows=n)) for n in (toys.V, 100 * toys.V))
+    assert cheap.verdict == "inconclusive" and "predict" in cheap.reason
+    assert dear.verdict == "causal" and "certificate would be of another score" in dear.notes[0]
+
+
 def test_a_distribution_that_is_impossible_for_some_tokens_is_one_all_the_same() -> None:
     def sparse() -> scorers.Scorer:
         p = toys.TRAINED.copy()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golf.errors import BadConfig, NotFound, UnreadableInput
+from golf.errors import BadConfig, NotFound
 from golf.measure import byte_counts, shards
 from golf.play import experiments
 from golf.play.audit import Processes, Target, find_target
@@ -24,6 +24,8 @@ from golf.workspace import Workspace
 
 TEXT_BYTES = 64_000
 TEXT_BYTES_MAX = 10_000_000
+WINDOWS_TOKENS = 1 << 18
+"""Read beyond what is asked for, so that windows can be whole."""
 
 
 def certify(
@@ -62,14 +64,22 @@ def certify(
     spelling = tokenizer or (workspace.tokenizer if workspace else None)
     if spelling is None:
         raise NotFound("bytes cannot be counted without the tokenizer of the shards: --tokenizer PATH")
-    tokens, num_bytes = _text(split, spelling, text_bytes)
+    table = byte_counts.table(spelling)
+    tokens = _text(split, text_bytes)
+
+    def count_bytes(tokens: np.ndarray) -> int:
+        return table.count(tokens[:-1], tokens[1:])
+
+    ends = range(2, tokens.size + 1)
+    wanted = 2 + bisect.bisect_left(ends, text_bytes, key=lambda end: count_bytes(tokens[:end]))
     hidden = [split, *([workspace.root] if workspace else [])]
     with _apart(chosen) as copy:
         processes = Processes(copy, hidden, time_limit_s, memory_bytes)
         found = certificate.certify(
             processes.fresh,
             tokens,
-            num_bytes,
+            wanted,
+            count_bytes,
             target=chosen.name,
             claimed_bpb=_claim(workspace, chosen.name),
             settings=_settings(chosen),
@@ -78,18 +88,10 @@ def certify(
     return found.model_copy(update={"confinement": processes.in_force, "unconfined": processes.lacking})
 
 
-def _text(split: Path, tokenizer: Path, text_bytes: int) -> tuple[np.ndarray, int]:
-    """The first tokens of the split that stand for at least `text_bytes` bytes, or all of it, and their bytes."""
+def _text(split: Path, text_bytes: int) -> np.ndarray:
+    """Tokens from the beginning of the split, enough for `text_bytes` bytes and a window more, or all there are."""
     stream = shards.Stream([split] if split.is_file() else shards.find_shards(split, "val"))
-    table = byte_counts.table(tokenizer)
-    tokens = stream.read(0, min(len(stream), text_bytes * 2)).astype(np.int64)
-    ends = range(1, tokens.size)
-    end = bisect.bisect_left(ends, text_bytes, key=lambda end: table.count(tokens[:end], tokens[1 : end + 1]))
-    tokens = tokens[: min(end + 2, tokens.size)]
-    num_bytes = table.count(tokens[:-1], tokens[1:])
-    if not num_bytes:
-        raise UnreadableInput(f"the split {split} holds no text to certify on")
-    return tokens, num_bytes
+    return stream.read(0, min(len(stream), text_bytes + WINDOWS_TOKENS)).astype(np.int64)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ REQUESTS, ANSWERS = 0, 3
 
 VOCAB_SIZE_MAX = 1 << 20
 
+ASKED = {"score": scorers.score_rows, "predict": scorers.predict_next, "predict_many": scorers.predict_lanes}
+
 
 class Pipe(Protocol):
     """What questions travel over, e.g. a `golf.jobs.confine.Confined`."""
@@ -61,6 +63,8 @@ class Remote:
             raise UnreadableInput(f"a vocabulary of {vocab_size!r} tokens; it may be 2 to {VOCAB_SIZE_MAX}")
         self.vocab_size = vocab_size
         self.can_predict = said.get("can_predict") is True
+        period = said.get("period")
+        self.period = period if isinstance(period, int) and period > 0 else None
 
     def score(self, tokens: np.ndarray) -> np.ndarray:
         """(B, T) token ids to (B, T) or (B, T - 1) nats.
@@ -78,6 +82,14 @@ class Remote:
             JobFailed: as `score`.
         """
         return self._ask("predict", prefix, (self.vocab_size,))
+
+    def predict_many(self, prefix: np.ndarray) -> np.ndarray:
+        """(B, T) token ids to (B, V) log-probabilities in nats, where the scorer has a `period`.
+
+        Raises:
+            JobFailed: as `score`.
+        """
+        return self._ask("predict_many", prefix, (len(prefix), self.vocab_size))
 
     def _ask(self, what: str, tokens: np.ndarray, *shapes: tuple[int, ...]) -> np.ndarray:
         line = json.dumps({"ask": what, "shape": tokens.shape}).encode() + b"\n"
@@ -102,13 +114,13 @@ class Remote:
 
 def serve(scorer: Scorer, requests: BinaryIO, answers: BinaryIO) -> None:
     """The answering side, until `requests` ends."""
-    _send(answers, {"vocab_size": scorer.vocab_size, "can_predict": scorer.predict is not None})
+    period = scorer.period if scorer.predict_many is not None else None
+    _send(answers, {"vocab_size": scorer.vocab_size, "can_predict": scorer.predict is not None, "period": period})
     while line := requests.readline():
         asked = json.loads(line)
         tokens = np.frombuffer(requests.read(8 * math.prod(asked["shape"])), dtype="<i8").reshape(asked["shape"])
         try:
-            give = scorers.score_rows if asked["ask"] == "score" else scorers.predict_next
-            given = give(scorer, tokens)
+            given = ASKED[asked["ask"]](scorer, tokens)
         except BaseException as error:  # a scorer may raise anything, SystemExit included
             _send(answers, _failure(error))
         else:

@@ -53,7 +53,14 @@ def load(checkpoint: Checkpoint) -> Scorer:
     scorer.fit_weights(model, scorer.load_weights(data, weights, module), checkpoint.dtype)
     model.to(device).eval()
     windows = _Windows(model, module, seq_len, stride, device, checkpoint.dtype == "bfloat16")
-    return Scorer(int(settings.vocab_size), windows.score, predict=windows.predict)
+    is_plain = stride == seq_len
+    return Scorer(
+        int(settings.vocab_size),
+        windows.score,
+        predict=windows.predict,
+        predict_many=windows.predict_many if is_plain else None,
+        period=seq_len if is_plain else None,
+    )
 
 
 @dataclass
@@ -88,10 +95,14 @@ class _Windows:
 
     def predict(self, prefix: np.ndarray) -> np.ndarray:
         """(T,) token ids to (V,) log-probabilities, from the context that `score` gives the next token."""
-        start = window_start(prefix.size - 1, self.seq_len, self.stride)
-        inputs = torch.from_numpy(prefix[start:].astype(np.int64)).to(self.device)[None]
+        return self.predict_many(prefix[None])[0]
+
+    def predict_many(self, prefix: np.ndarray) -> np.ndarray:
+        """(B, T) token ids of streams to (B, V) log-probabilities."""
+        start = window_start(prefix.shape[1] - 1, self.seq_len, self.stride)
+        inputs = torch.from_numpy(prefix[:, start:].astype(np.int64)).to(self.device)
         with torch.inference_mode(), self._autocast():
-            logits = self._logits(inputs).reshape(inputs.shape[1], -1)[-1]
+            logits = self._logits(inputs).reshape(*inputs.shape, -1)[:, -1]
         return F.log_softmax(logits.double(), dim=-1).cpu().numpy()
 
     def _logits(self, inputs: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ A scorer is anything with
                           when the first token is context only
     score_many(tokens)    optional: (B, T) token ids to (B, T) or (B, T - 1) nats, rows independent of one another
     predict(prefix)       optional: (T,) token ids, T >= 1, to (V,) log-probabilities in nats of the token after them
+    predict_many(prefix)  optional, with a `period`: (B, T) ids of streams that know nothing of one another to (B, V)
+    period                a stream may be cut after every so many targets without changing a score: plain windows
 
 `score` gets a whole stream, because adaptation at evaluation time is part of a score. Every call stands for a whole
 evaluation: what one call learned must not be known to the next. `predict` is the incremental side of the same scorer:
@@ -42,6 +44,8 @@ class Scorer:
     score: Callable[[np.ndarray], Any]
     score_many: Callable[[np.ndarray], Any] | None = None
     predict: Callable[[np.ndarray], Any] | None = None
+    predict_many: Callable[[np.ndarray], Any] | None = None
+    period: int | None = None
 
 
 def score_rows(scorer: Scorer, tokens: np.ndarray) -> np.ndarray:
@@ -67,6 +71,17 @@ def predict_next(scorer: Scorer, prefix: np.ndarray) -> np.ndarray:
     if scorer.predict is None:
         raise UnreadableInput("the scorer has no predict(prefix)")
     return _numbers(scorer.predict(prefix.copy()), "predict", (scorer.vocab_size,))
+
+
+def predict_lanes(scorer: Scorer, prefix: np.ndarray) -> np.ndarray:
+    """(B, T) token ids to (B, V) log-probabilities in nats, float64.
+
+    Raises:
+        UnreadableInput: as `predict_next`.
+    """
+    if scorer.predict_many is None:
+        raise UnreadableInput("the scorer has no predict_many(prefix)")
+    return _numbers(scorer.predict_many(prefix.copy()), "predict_many", (len(prefix), scorer.vocab_size))
 
 
 def _numbers(value: Any, what: str, *shapes: tuple[int, ...]) -> np.ndarray:

@@ -81,7 +81,8 @@ class Confined:
         Args:
             command: A program and its arguments; requests come on descriptor 0, answers go to `jail.ANSWERS`.
             env: Variables besides the inherited ones. A Python finds `golf`, and nothing beside it.
-            hidden: Files and folders it must not read, e.g. the text that a decoder has to come up with.
+            hidden: Files and folders it must not read, e.g. the text that a decoder has to come up with. Of a folder
+                with the program or golf in it, these are kept.
             devices: Names below /dev that it may use besides `jail.DEVICES`, e.g. `nvidia0`.
             limits: None: the defaults.
         """
@@ -209,6 +210,7 @@ class Confined:
             "answers": answers,
             "scratch": scratch,
             "hidden": sorted(path for path in hidden if os.path.exists(path)),  # noqa: PTH110 # no error if forbidden
+            "kept": sorted({str(path) for path in _needed(self._command[0]) if path.is_dir()}),
             "devices": [name for name in self._devices if (Path("/dev") / name).exists()],
             "limits": {"memory_bytes": self.limits.memory_bytes, "scratch_bytes": self.limits.scratch_bytes},
         }
@@ -289,6 +291,13 @@ class Confined:
         """Where no process namespace took them along, end what the child left behind."""
         if jail.SEPARATE not in self.in_force:
             process.end(process.marked(mark), grace_s=0)
+
+
+def _needed(program: str) -> list[Path]:
+    """Folders without which the program does not start: where it is installed, as named and as resolved, and golf."""
+    found = Path(shutil.which(program) or program)
+    installed = [path.parent.parent for path in (found.absolute(), found.resolve()) if path.parent.name == "bin"]
+    return [*installed, Path(golf.__file__).resolve().parent]
 
 
 def _remove(place: Path) -> None:

@@ -69,7 +69,7 @@ def main(spec: dict) -> None:
         if attempt("everything read-only but a scratch folder in memory: mount namespace", lambda: remount(spec)):
             writable.append("/dev/shm")  # which is its own by now
     if spec["hidden"]:
-        attempt(f"hidden: {', '.join(spec['hidden'])}", lambda: hide(spec["hidden"], len(writable) > 1))
+        attempt(f"hidden: {', '.join(spec['hidden'])}", lambda: hide(spec, len(writable) > 1))
     os.chdir(spec["scratch"])
     attempt("limits per process: memory, size of a file, open files, no core dumps", lambda: limit(spec["limits"]))
     attempt("no new privileges, no capabilities", renounce)
@@ -144,15 +144,21 @@ def remount(spec: dict) -> None:
         _mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
-def hide(paths: list[str], is_own: bool) -> None:
-    """Nothing where these files and folders are."""
+def hide(spec: dict, is_own: bool) -> None:
+    """Nothing where these files and folders are, but for what is kept of them."""
     if not is_own:
         raise NotImplementedError("needs the mount namespace")
-    for path in paths:
-        if Path(path).is_dir():
-            _mount("hidden", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=555")
-        else:
+    for path in spec["hidden"]:
+        if not Path(path).is_dir():
             _mount("/dev/null", path, None, MS_BIND)
+            continue
+        kept = {place: os.open(place, os.O_PATH) for place in spec["kept"] if Path(path) in Path(place).parents}
+        _mount("hidden", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755")
+        for place, node in kept.items():
+            Path(place).mkdir(parents=True, exist_ok=True)
+            _mount(f"/proc/self/fd/{node}", place, None, MS_BIND | MS_REC)
+            os.close(node)
+        _attributes(path, MS_RDONLY, 0)
 
 
 def limit(limits: dict) -> None:

@@ -93,6 +93,18 @@ def test_hidden_files_and_folders_are_not_there(tmp_path: Path) -> None:
 
 
 @needs_namespaces
+def test_hiding_a_folder_keeps_the_interpreter_and_golf_in_it(tmp_path: Path) -> None:
+    import golf
+
+    root = Path(golf.__file__).parents[1]
+    code = f"import golf.errors, json, os; os.write(3, json.dumps(os.listdir({str(root)!r})).encode() + bytes([10]))"
+    with Confined([sys.executable, "-c", code], hidden=[root]) as confined:
+        left = json.loads(confined.readline())
+    assert "golf" in left and "tests" not in left
+    assert confined.lacking == []
+
+
+@needs_namespaces
 def test_secrets_are_neither_in_its_environment_nor_in_the_home_folder_nor_in_other_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +287,7 @@ except OSError as error:
             "answers": 1,
             "scratch": str(scratch),
             "hidden": [],
+            "kept": [],
             "devices": [],
             "limits": {"memory_bytes": 1 << 30, "scratch_bytes": 1 << 20},
         }

@@ -195,7 +195,8 @@ class Confined:
 
     def _spec(self, place: Path, answers: int) -> dict[str, object]:
         scratch, home = str(place / "scratch"), Path("~").expanduser()
-        hidden = {os.path.realpath(path) for path in (*self._hidden, *(home / name for name in PRIVATE))}
+        hidden = {Path(os.path.realpath(path)) for path in (*self._hidden, *(home / name for name in PRIVATE))}
+        outermost = [path for path in hidden if hidden.isdisjoint(path.parents)]
         return {
             "command": self._command,
             "env": {
@@ -209,7 +210,7 @@ class Confined:
             },
             "answers": answers,
             "scratch": scratch,
-            "hidden": sorted(path for path in hidden if os.path.exists(path)),  # noqa: PTH110 # no error if forbidden
+            "hidden": sorted(str(path) for path in outermost if os.path.exists(path)),  # noqa: PTH110 # never raises
             "kept": sorted({str(path) for path in _needed(self._command[0]) if path.is_dir()}),
             "devices": [name for name in self._devices if (Path("/dev") / name).exists()],
             "limits": {"memory_bytes": self.limits.memory_bytes, "scratch_bytes": self.limits.scratch_bytes},

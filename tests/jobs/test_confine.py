@@ -98,7 +98,7 @@ def test_hiding_a_folder_keeps_the_interpreter_and_golf_in_it(tmp_path: Path) ->
 
     root = Path(golf.__file__).parents[1]
     code = f"import golf.errors, json, os; os.write(3, json.dumps(os.listdir({str(root)!r})).encode() + bytes([10]))"
-    with Confined([sys.executable, "-c", code], hidden=[root]) as confined:
+    with Confined([sys.executable, "-c", code], hidden=[root, root / "tests"]) as confined:
         left = json.loads(confined.readline())
     assert "golf" in left and "tests" not in left
     assert confined.lacking == []

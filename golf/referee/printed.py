@@ -1,0 +1,51 @@
+"""Whether a part of a script ran, by what it prints.
+
+Settings say what a script would do; a log that holds the words a function prints shows that it did, whatever default or
+command says otherwise, and a log without any of them that it hardly did.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from golf.referee import logged
+from golf.referee.case import Case
+from golf.referee.program import Function, Module
+from golf.referee.syntax import last_name
+
+_PRINTS = re.compile(r"print|log|info|write|emit", re.IGNORECASE)
+_WORDS_MIN = 6
+"""Characters of a message that tell it from others."""
+
+
+def ran(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> bool | None:
+    """Whether the function around a line ran, by its messages about a topic; None when there are none, or no log."""
+    messages = {
+        message for function in _around(module, line) for message in _messages(function) if topic.search(message)
+    }
+    texts = [text for log in case.logs if (text := "\n".join(words for _, words in logged.lines(case, log)))]
+    if not messages or not texts:
+        return None
+    return any(message in text for message in messages for text in texts)
+
+
+def _around(module: Module, line: int) -> Iterator[Function]:
+    """The functions that a line is in."""
+    for nodes in module.definitions.values():
+        for node in nodes:
+            if isinstance(node, Function) and node.lineno <= line <= (node.end_lineno or node.lineno):
+                yield node
+
+
+def _messages(function: Function) -> Iterator[str]:
+    """How the messages begin that a function prints, as far as they are spelled out."""
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call) or not node.args or not _PRINTS.search(last_name(node.func)):
+            continue
+        first = node.args[0]
+        if isinstance(first, ast.JoinedStr) and first.values:
+            first = first.values[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            message = first.value.strip()
+            if len(message) >= _WORDS_MIN and "\n" not in message:
+                yield message

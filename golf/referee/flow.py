@@ -277,6 +277,9 @@ _KEEPS_HANDLE = frozenset(
 )  # fmt: skip
 _LOADS = frozenset(("load_state_dict", "load_weights", "restore", "load_params"))
 _RESETS = re.compile(r"^_?(?:reset\w*|re_?init\w*|init_weights|zero_)$")
+_PRINTS = frozenset(
+    ("print", "log", "log0", "info", "log_fn", "print0", "write_log", "master_print", "debug", "warning")
+)
 _SAVES = frozenset(("save", "dump", "write", "savez", "savez_compressed", "save_file", "write_bytes", "tofile"))
 _READS = frozenset(("load", "open", "read_bytes", "fromfile", "memmap", "frombuffer", "load_file", "read"))
 
@@ -295,6 +298,11 @@ def _spelled(text: str) -> Tags:
     if _VAL_TEXT.search(text):
         return frozenset((VAL,))
     return frozenset((TRAIN,)) if _TRAIN_TEXT.search(text) else NOTHING
+
+
+def _is_callable(value: _Value) -> bool:
+    """Whether a value is a function or an object, or a row that has one."""
+    return bool(value.closure) or value.instance is not None or any(map(_is_callable, value.items or ()))
 
 
 def _is_read(source: ast.expr | None) -> bool:
@@ -694,7 +702,7 @@ class _Walk:
         over = self.value(node.iter, env)
         with self.loop(node, env) as index:
             items = over.items
-            if items and all(item.closure or item.instance is not None for item in items):
+            if items and all(_is_callable(item) for item in items):
                 for item in items[:4]:  # functions or objects in turn
                     self.bind(node.target, item, env)
                     self.block(node.body, env)
@@ -1130,8 +1138,9 @@ class _Walk:
         if name in _SAVES:
             self.on_disk = self.on_disk | _only(given | receiver.tags, "adapted")
             return _EMPTY
-        if name in ("print", "log", "log0", "info", "log_fn", "print0", "write_log", "master_print"):
-            if any(isinstance(part, ast.Constant) and _BPB.search(str(part.value)) for part in node.args):
+        texts = [part for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        if name in _PRINTS and (texts or any(isinstance(part, ast.JoinedStr) for part in node.args)):
+            if any(_BPB.search(str(part.value)) for part in texts):
                 self.report(node, env, given)
             return _EMPTY
         return None

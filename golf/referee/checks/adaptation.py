@@ -61,6 +61,8 @@ def _of_trace(trace: Trace, headlines: set[str]) -> Iterator[Finding]:
             if (offence := _offence(trace, index, number, headlines)) is not None
         ]
         if not offences:
+            if not _has_benefit(trace, index):
+                yield _warm_up(update)
             continue
         worst = min(offences, key=lambda one: (SEVERITIES.index(one.severity), -one.score.order))
         yield finding(
@@ -71,6 +73,29 @@ def _of_trace(trace: Trace, headlines: set[str]) -> Iterator[Finding]:
             confidence={"block": 0.9, "flag": 0.6, "note": 0.4}[worst.severity],
             severity=worst.severity,
         )
+
+
+def _has_benefit(trace: Trace, index: int) -> bool:
+    """Whether scores and the update have to do with each other: one uses it, or comes before it in a common loop."""
+    update = trace.updates[index]
+    scores = (trace.forwards[number] for number in trace.reported)
+    return any(
+        index in score.adapted or (score.order < update.order and not set(score.loops).isdisjoint(update.loops))
+        for score in scores
+        if VAL in score.data
+    )
+
+
+def _warm_up(update: Update) -> Finding:
+    """Steps on validation text that no score had the benefit of; accepted twice, so only worth knowing."""
+    return finding(
+        "TTT_WARMUP_ON_VAL",
+        f"{update.function} takes optimiser steps on validation text (line {update.line}), and no score is seen to use "
+        "them",
+        update.evidence,
+        confidence=0.5,
+        severity="note",
+    )
 
 
 def _offence(trace: Trace, index: int, number: int, headlines: set[str]) -> _Offence | None:

@@ -19,11 +19,16 @@ def stated(case: Case) -> str | None:
 
 
 def is_standard(case: Case, log: TrainingLog) -> bool | None:
-    """Whether a log was made on 8×H100, by its own world size and what is stated; None when neither says."""
+    """Whether a log was made on 8×H100, by its own world size and what is stated; None when neither says.
+
+    8×H200, as two merged records have them, count as such: the same chip with more memory.
+    """
     text = stated(case)
     found = _STATED.search(text or "")
     if log.world_size is not None and log.world_size != GPUS:
         return False
-    if found and ("H100" not in found[2].upper() or (log.world_size is None and int(found[1]) != GPUS)):
+    if found and (
+        not found[2].upper().startswith(("H100", "H200")) or (log.world_size is None and int(found[1]) != GPUS)
+    ):
         return False
     return True if log.world_size == GPUS or found else None

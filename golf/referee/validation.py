@@ -51,11 +51,6 @@ def bits_per_byte(loss: float, per_byte: float) -> float:
     return loss * per_byte / math.log(2)
 
 
-def is_first_export(log: TrainingLog, per_byte: float) -> bool:
-    """Whether a score is on the first export of the split, which a few early submissions were made with."""
-    return log.val_tokens == FIRST_EXPORT[0] and abs(per_byte / FIRST_EXPORT[1] - 1) < 0.001
-
-
 def is_caseops(log: TrainingLog) -> bool:
     """Whether a log's tokenizer is CaseOps', by its paths or its settings."""
     settings = log.hyperparameters
@@ -77,13 +72,15 @@ def implied_bytes(log: TrainingLog) -> float | None:
 
 def covers_split(log: TrainingLog) -> bool:
     """Whether a log's validation tokens may be the whole published split."""
-    return log.val_tokens is not None and log.val_tokens > TOKENS_MIN and log.val_tokens != FIRST_EXPORT[0]
+    return log.val_tokens is not None and log.val_tokens > TOKENS_MIN
 
 
 def expected_tokens_per_byte(case: Case, log: TrainingLog | None) -> float | None:
     """Tokens per byte of the split under the tokenizer of a log, or of the submission; None when that is not known."""
-    if log and covers_split(log):
-        return (log.val_tokens or 0) / VALIDATION_BYTES
+    if log and log.val_tokens == FIRST_EXPORT[0]:
+        return FIRST_EXPORT[1]
+    if log and log.val_tokens and covers_split(log):
+        return log.val_tokens / VALIDATION_BYTES
     name = tokenizer(case, log)
     return None if name is None else TOKENS_PER_BYTE[name]
 

@@ -100,7 +100,7 @@ def test_an_evaluation_that_outdoes_its_model_asks_for_a_reader(tmp_path: Path) 
     case = case_of(tmp_path, table=table, logs={"a.log": log_of(model_bpb=1.22, bpb=1.05)})
     [finding] = metric.findings(case)
     assert finding.severity == "flag"
-    assert "0.86 of what the last validation" in finding.text
+    assert "0.86 of the 1.2200 that the last validation" in finding.text
 
 
 def test_what_sliding_windows_and_averaging_gain_is_no_suspicion(tmp_path: Path) -> None:

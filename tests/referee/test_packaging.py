@@ -8,7 +8,7 @@ from toy_folder import case_of, log_of
 from golf.referee.checks import packaging
 from golf.rulings import Finding
 
-SCRIPT = 'import torch\nprint(f"final_int8_zlib_roundtrip_exact val_loss:{1} val_bpb:{2}")\n'
+SCRIPT = 'import torch\nloss.backward()\nprint(f"final_int8_zlib_roundtrip_exact val_loss:{1} val_bpb:{2}")\n'
 TABLE = {"name": "Toy", "val_bpb": 1.2}
 SEEDS = {f"train_seed{seed}.log": log_of(seed=seed, code=len(SCRIPT)) for seed in (1, 2, 3)}
 
@@ -110,6 +110,12 @@ def test_a_log_that_embeds_another_script_asks_for_a_reader(tmp_path: Path) -> N
     assert of(packaging.findings(case), "CODE_LOG_MISMATCH") == ["flag"]
     own = {name: log.replace("theirs", "mine") for name, log in logs.items()}
     assert not packaging.findings(case_of(tmp_path / "own", table=TABLE, logs=own, script=script))
+
+
+def test_a_script_that_takes_no_gradient_asks_for_a_reader(tmp_path: Path) -> None:
+    """As in #1864, with a placeholder for a main function."""
+    case = case_of(tmp_path, table=TABLE, logs=SEEDS, script="def main():\n    ...\n")
+    assert of(packaging.findings(case), "CODE_LOG_MISMATCH") == ["flag"]
 
 
 def test_a_search_over_seeds_asks_for_a_reader(tmp_path: Path) -> None:

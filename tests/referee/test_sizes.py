@@ -84,6 +84,16 @@ def test_a_current_artifact_said_to_be_over_is_looked_at_even_when_a_log_is_with
     assert [finding.severity for finding in over(sizes.findings(case))] == ["flag"]
 
 
+def test_a_seed_left_out_for_its_size_asks_for_a_reader(tmp_path: Path) -> None:
+    """As in #1016, whose headline is the mean of the two seeds of five that fit."""
+    readme = "# Toy\n\n| Seed | Bytes |\n|---|---|\n| 1 | 15,900,000 |\n| 42 | 16,645,615 |\n"
+    logs = {"train_seed1.log": log_of(seed=1)}
+    [finding] = over(sizes.findings(case_of(tmp_path / "a", readme=readme, logs=logs)))
+    assert (finding.severity, finding.evidence[0].line) == ("flag", 6)
+    within = readme.replace("16,645,615", "15,645,615")
+    assert not over(sizes.findings(case_of(tmp_path / "b", readme=within, logs=logs)))
+
+
 def test_a_readable_script_over_by_its_own_bytes_is_a_note(tmp_path: Path) -> None:
     """Eleven accepted records count `Code size (compressed)` and ship a readable script."""
     case = case_of(tmp_path, logs={"a.log": log_of(total=15_990_000, code=20_000)}, script="x = 1\n" * 20_000)

@@ -49,8 +49,20 @@ def test_other_hardware_in_the_json_makes_an_overlong_run_a_note(tmp_path: Path)
 
 
 def test_an_unknown_track_asks_for_a_reader_instead_of_blocking(tmp_path: Path) -> None:
-    case = case_of(tmp_path, table=HARDWARE, logs={"a.log": log_of(train_s=14_400)}, track=None)
+    case = case_of(tmp_path, table=HARDWARE, logs={"a.log": log_of(train_s=700)}, track=None)
     assert severities(times.findings(case), "TIME_OVER_TRAIN") == ["flag"]
+
+
+@pytest.mark.parametrize(("readme", "train_s"), [("# Toy\n", 14_400), ("# Toy, a non-record submission\n", 700)])
+def test_who_takes_hours_or_says_so_is_not_on_the_record_track(tmp_path: Path, readme: str, train_s: float) -> None:
+    logs = {"a.log": log_of(train_s=train_s, eval_s=1_762)}
+    case = case_of(tmp_path, readme=readme, table=HARDWARE, logs=logs, track=None)
+    assert {finding.severity for finding in times.findings(case)} == {"note"}
+
+
+def test_two_merged_records_make_h200_standard(tmp_path: Path) -> None:
+    case = case_of(tmp_path, table={"hardware": "8xH200"}, logs={"a.log": log_of(train_s=900)})
+    assert severities(times.findings(case), "TIME_OVER_TRAIN") == ["block"]
 
 
 def test_an_evaluation_over_the_clock_blocks(tmp_path: Path) -> None:

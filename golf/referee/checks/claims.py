@@ -41,7 +41,9 @@ _TTT = r"(?:ttt|test[- ]time[- ]train\w*|adapt(?:s|ed|ation|ing)?|fine-?tun\w+|a
 _ON_VAL = r"[^.|]{0,40}\bon (?:the )?(?:\w+ )?val(?:idation)?\b[^.|]{0,40}"
 _TABLE = r"(?:n-?grams?|cache|oracle|tables?)"
 
-_LEGAL_TTT = _words(r"score[- ]?first|already[- ](?:scored|evaluated)|per[- ]chunk|backward[- ]looking|scored tokens")
+_LEGAL_TTT = _words(
+    r"\bvs\b|score[- ]?first|already[- ](?:scored|evaluated)|per[- ]chunk|backward[- ]looking|scored tokens"
+)
 
 CLAIMS = (
     Claim(
@@ -124,8 +126,18 @@ CLAIMS = (
         "quantisation calibrated on validation data",
     ),
     Claim(
+        "TIME_OVER_EVAL",
+        _words(
+            r"\beval\w*\b[^.|]{0,50}\b(?:exceed(?:s|ed|ing)?|over|above|beyond)\b[^.|]{0,25}\b(?:10[- ]?min|600 ?s\b)",
+        ),
+        "an evaluation over ten minutes",
+    ),
+    Claim(
         "BPB_APPROX",
-        _words(r"\bapproximate (?:byte|bpb)|\bELBO\b|\bvariational (?:upper )?bound\b|\bbpb (?:estimate|approximat)"),
+        _words(
+            r"\bapproximate (?:byte|bpb)|\bELBO\b|\bvariational (?:upper )?bound\b",
+            r"\bbpb (?:is|are) (?:an? )?(?:estimat|approx)",
+        ),
         "bits per byte are approximate or a bound",
     ),
     Claim(
@@ -179,7 +191,7 @@ def _of(case: Case, claim: Claim, said: list[Sentence]) -> Finding:
     severity: Severity = "flag"
     if claim.code == "NGRAM_UNNORMALISED" and not _is_incredible(case):
         severity = "note" if any(assertions(case, _NORMALISED)) else "flag"
-    elif claim.code == "BPB_APPROX" and not is_record(case):
+    elif claim.code in ("BPB_APPROX", "TIME_OVER_EVAL") and not is_record(case):
         severity = "note"
     elif claim.is_class and len(first) > 1 and not case.has_code:
         severity = "block"

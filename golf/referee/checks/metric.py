@@ -11,7 +11,7 @@ from golf.referee import logged, validation
 from golf.referee.case import Case
 from golf.referee.claimed import claimed_bpb, claimed_pairs
 from golf.referee.rulebook import finding
-from golf.referee.validation import VALIDATION_BYTES
+from golf.referee.tracks import is_record
 from golf.rulings import Evidence, Finding
 from golf.schema import TrainingLog
 
@@ -57,7 +57,7 @@ def _pairs(case: Case) -> Iterator[Finding]:
     stated: list[tuple[float, TrainingLog | None, Evidence]] = []
     for log in logged.submitted(case):
         per_byte = validation.tokens_per_byte(log.final_loss, log.final_bpb)
-        if per_byte and not validation.is_first_export(log, per_byte):
+        if per_byte:
             where = logged.quote(case, log, rf"val_bpb\s?[:=]\s*{log.final_bpb}", f"val_bpb {log.final_bpb}")
             stated.append((per_byte, log, where))
     if not stated:
@@ -75,19 +75,20 @@ def _judged(case: Case, per_byte: float, log: TrainingLog | None, where: Evidenc
         return None
     ratio = expected / per_byte
     text = f"val_loss and val_bpb come to {per_byte:.5f} tokens per byte, and the split has {expected:.5f}"
-    if log and validation.covers_split(log):
-        text += f": {ratio * VALIDATION_BYTES:,.0f} bytes for a text of {VALIDATION_BYTES:,}"
+    if log and log.val_tokens and validation.covers_split(log):
+        text += f": {log.val_tokens / per_byte:,.0f} bytes for a text of {log.val_tokens / expected:,.0f}"
     if ratio < 1:
         text += "; not in its favour: fewer bytes than there are, or part of the split"
         return finding("BPB_MISCOUNT", text, where, severity="note", confidence=0.8)
     text += f"; by the right count val_bpb is {ratio:.3f} times as high"
+    text += ", unless only a part of the split was scored" if log else ""
     bug = next((bug for known, bug in KNOWN_MISCOUNTS.items() if abs(per_byte / known - 1) < 0.003), None)
     settled = log is not None and validation.covers_split(log)  # else a part of the split may explain it
     return finding(
         "BPB_MISCOUNT",
         f"{text} ({bug})" if bug else text,
         where,
-        severity="block" if settled or bug else "flag",
+        severity="block" if (settled and is_record(case)) or bug else "flag",
         confidence=0.95 if settled else 0.85,
     )
 
@@ -123,10 +124,10 @@ def _incredible(case: Case) -> Iterator[Finding]:
 def _outdoes_its_model(case: Case, log: TrainingLog, claim: float) -> Finding | None:
     """Whether a score is lower than any honest evaluation makes of the loss its model was trained to."""
     seen = [point.val_loss for point in log.points if point.val_loss][-1:]
-    least, what = EVALUATION_RATIO_MIN, "the last validation in training"
+    least, what = EVALUATION_RATIO_MIN, "validation in training"
     if not seen:
         seen = [point.train_loss for point in log.points if point.train_loss][-_LAST_LOSSES:]
-        least, what = TRAINING_RATIO_MIN, "the last training losses"
+        least, what = TRAINING_RATIO_MIN, "training loss"
     expected = validation.expected_tokens_per_byte(case, log)
     if expected is None or not seen:
         return None
@@ -136,8 +137,8 @@ def _outdoes_its_model(case: Case, log: TrainingLog, claim: float) -> Finding | 
         return None
     return finding(
         "BPB_MISCOUNT",
-        f"val_bpb {score:.4f} is {score / reached:.2f} of what {what} comes to ({reached:.4f}), and accepted logs have "
-        f"{least} or more: miscounted bytes, or an evaluation that sees what it scores",
+        f"val_bpb {score:.4f} is {score / reached:.2f} of the {reached:.4f} that the last {what} comes to, and "
+        f"accepted logs have {least} or more: miscounted bytes, or an evaluation that sees what it scores",
         logged.quote(case, log, r"^\s*step.*loss\W", f"loss {seen[-1]}"),
         severity="flag",
         confidence=0.8,

@@ -32,6 +32,7 @@ LINES_SHARE = 0.7
 SOURCE_LINES_MIN = 100
 """A log with fewer such lines quotes a traceback or a configuration, and no script."""
 
+_TRAINS = re.compile(r"\.backward\(|value_and_grad|\bgrad\(|GradientTape|\.grad\b")
 _SETTINGS_OF_A_RUN = re.compile(
     r"seed|run_?id|path|dir|file|log|time|date|host|rank|port|tokens_?seen|_ms$|artifact|^params$|val_tokens|shards"
     r"|^s$|world_size|grad_accum|wallclock",
@@ -77,9 +78,16 @@ def _missing(case: Case) -> Iterator[Finding]:
         "MISSING_FILES",
         f"there is no {', no '.join(lacking)}",
         Evidence(file=".", line=None, quote=f"files: {names or 'none'}"),
-        severity="block" if blocks else "flag" if is_record(case) or not case.has_code else "note",
+        severity=_weight(case, blocks),
         confidence=0.95,
     )
+
+
+def _weight(case: Case, blocks: bool) -> Severity:
+    """How much it matters that files are missing: others were accepted without, outside the record track."""
+    if is_record(case):
+        return "block" if blocks else "flag"
+    return "flag" if blocks or not case.has_code else "note"
 
 
 # --- seeds and hardware
@@ -90,7 +98,8 @@ def _weak(case: Case) -> Iterator[Finding]:
     if not logs or not is_record(case):
         return
     if all(hardware.is_standard(case, log) is False for log in logs):
-        on = hardware.stated(case) or f"{logs[0].world_size} GPUs"
+        said, size = hardware.stated(case), logs[0].world_size
+        on = f"{said or 'nothing'} is stated" + (f", and the log's world_size is {size}" if size else "")
         where = logged.quote(case, logs[0], r"world_size", on)
         yield finding("EVIDENCE_WEAK", f"no log is of 8×H100: {on}", where, confidence=0.7)
     seeds = {log.seed for log in logs if log.seed is not None}
@@ -125,10 +134,14 @@ def _differing(logs: Sequence[TrainingLog]) -> dict[str, list[str]]:
 def _mismatch(case: Case) -> Iterator[Finding]:
     scripts = [script for script in case.scripts if script.text.strip()]
     logs = logged.submitted(case)
-    if not scripts or not logs:
+    if not scripts:
         return
-    for found in (_label(case, scripts, logs), _code_size(case, scripts, logs), _source(case, scripts, logs)):
-        if found:
+    if not any(_TRAINS.search(script.text) for script in scripts):
+        text = "no shipped script trains: none takes a gradient"
+        yield finding("CODE_LOG_MISMATCH", text, scripts[0].at(1), confidence=0.7)
+        return
+    for check in (_label, _code_size, _source) if logs else ():
+        if found := check(case, scripts, logs):
             yield found
             return
 

@@ -38,8 +38,9 @@ _OF_NOW = re.compile(
     re.IGNORECASE,
 )
 """Before the words: it is the submitted artifact that is over, and not one on the way to it."""
+_SEED_ROW = re.compile(r"^\s*\|\s*\W{0,3}(?:seed\s*)?(\d{1,10})\W{0,3}\s*\|", re.IGNORECASE)
 _NO_RECORD = re.compile(r"not (?:a )?(?:valid|eligible|submittable)", re.IGNORECASE)
-_BYTES = re.compile(r"\b(1[6-9],\d{3},\d{3}|[2-9]\d,\d{3},\d{3}|1[6-9]\d{6}|[2-9]\d{7})\b")
+_BYTES = re.compile(r"(?<![\d.,])(1[6-9],\d{3},\d{3}|[2-9]\d,\d{3},\d{3}|1[6-9]\d{6}|[2-9]\d{7})\b")
 
 
 def findings(case: Case) -> list[Finding]:
@@ -64,6 +65,7 @@ def _over(case: Case) -> list[Finding]:
         within = largest is not None and largest[0] <= LIMIT
         text += f", and the largest logged total is {largest[0]:,}" if within and largest else ""
         found.append(finding("SIZE_OVER", text, claim[1], severity="flag" if within else "block"))
+    found += _dropped(case)
     admitted = _admitted(case, within=any(size <= LIMIT for size in (largest and largest[0], stated) if size))
     if is_record(case) or admitted:
         return [*found, *admitted]
@@ -71,6 +73,18 @@ def _over(case: Case) -> list[Finding]:
         finding("SIZE_OVER", f"{one.text}; #542 was merged outside the record track", *one.evidence, severity="flag")
         for one in found
     ]
+
+
+def _dropped(case: Case) -> list[Finding]:
+    """A seed of the README's table that is over and not among those submitted: every seed counts."""
+    submitted = {seed.seed for seed in case.submission.seeds}
+    for readme in case.readmes[:1]:
+        for number, line in enumerate(readme.lines, 1):
+            row, size = _SEED_ROW.match(line), _BYTES.search(line)
+            if row and size and int(size[0].replace(",", "")) > LIMIT and int(row[1]) not in submitted:
+                text = f"seed {row[1]} of the README's table has {size[0]} bytes and was left out"
+                return [finding("SIZE_OVER", text, readme.at(number), severity="flag")]
+    return []
 
 
 def _admitted(case: Case, within: bool) -> list[Finding]:

@@ -11,6 +11,7 @@ from golf import rules
 from golf.referee import hardware, logged
 from golf.referee.case import Case
 from golf.referee.rulebook import finding
+from golf.referee.tracks import states_record
 from golf.rulings import Code, Evidence, Finding, Severity
 from golf.schema import TrainingLog
 
@@ -18,6 +19,8 @@ TRAIN_NOTE_S = 600.2
 """Scripts that stop after the step in which the clock ran out overshoot by up to this."""
 TRAIN_BLOCK_S = 601.0
 """Accepted logs end by 600.4 s; one of 602.0 s was replaced by a rerun before its row was written (#1945)."""
+UNHURRIED_S = 2 * rules.TRAIN_TIME_S_MAX
+"""Whoever trains longer is on the track without a clock, unless the submission calls itself a record."""
 EVAL_BLOCK_S = rules.EVAL_TIME_S_MAX + 1.0
 
 _CALIBRATED = re.compile(r"gptq:\s?(?:collected|calibrated) .*?\bin (\d{1,6}(?:\.\d+)?) ?s\b", re.IGNORECASE)
@@ -74,7 +77,7 @@ def _evaluation(case: Case, log: TrainingLog) -> Finding | None:
                 seconds, severity, where = taken, "flag", logged.at(case, log, number, line)
     if seconds is None or seconds + more <= EVAL_BLOCK_S:
         return None
-    written = rf"total_eval_time|eval_time:{round(seconds * 1000)}|(elapsed|time)[=:]"
+    written = rf"(time|elapsed)[=:]\s?({round(seconds * 1000)}(\.\d+)?ms|{re.escape(f'{seconds:g}')}\d*s)"
     where = where or logged.quote(case, log, written, f"evaluation {seconds} s")
     text = f"evaluation took {seconds + more:.1f} s"
     if more and seconds <= EVAL_BLOCK_S:
@@ -88,8 +91,9 @@ def _evaluation(case: Case, log: TrainingLog) -> Finding | None:
 def _judged(case: Case, log: TrainingLog, code: Code, text: str, severity: Severity, where: Evidence) -> Finding:
     """Softened to a note outside the record track and on other hardware, to a flag where neither is stated."""
     text = f"{text} in {logged.name_of(case, log)}"
-    standard, record = hardware.is_standard(case, log), case.submission.track
-    if record is not None and not record.startswith("10min"):
+    standard, record = hardware.is_standard(case, log), states_record(case)
+    unhurried = record is None and (log.train_time_s or 0.0) > UNHURRIED_S
+    if record is False or unhurried:
         return finding(code, f"{text}; the limit holds for records", where, severity="note")
     if standard is False:
         on = hardware.stated(case) or f"{log.world_size} GPUs"

@@ -78,6 +78,24 @@ def test_seeds_of_several_configurations_ask_for_a_reader(tmp_path: Path, differ
     assert of(packaging.findings(case_of(tmp_path, table=TABLE, logs=logs, script=SCRIPT)), "EVIDENCE_WEAK") == expected
 
 
+def test_a_headline_over_more_logs_than_the_json_counts_asks_for_a_reader(tmp_path: Path) -> None:
+    """#2124: the README's mean takes in a run that submission.json calls a reference."""
+    scores = {1: 1.21, 2: 1.22, 3: 1.17}
+    logs = {f"train_seed{seed}.log": log_of(seed=seed, bpb=bpb, code=len(SCRIPT)) for seed, bpb in scores.items()}
+    rows = {str(seed): {"val_bpb": scores[seed]} for seed in (1, 2)}
+    table = {"name": "Toy", "val_bpb": 1.215, "seed_results": rows}
+    readme = "# Toy\n\n**1.20000** mean over three logs.\n"
+    found = packaging.findings(case_of(tmp_path, readme=readme, table=table, logs=logs, script=SCRIPT))
+    assert "the mean of 3 logs, and submission.json counts 2" in next(
+        one.text for one in found if one.severity == "flag"
+    )
+
+
+def test_a_missing_readme_can_be_supplied(tmp_path: Path) -> None:
+    case = case_of(tmp_path, readme=None, table=TABLE, logs=SEEDS, script=SCRIPT)
+    assert of(packaging.findings(case), "MISSING_FILES") == ["note"]
+
+
 def test_a_score_that_no_shipped_script_prints_asks_for_a_reader(tmp_path: Path) -> None:
     """As in #945, which ships the baseline beside logs of an oracle."""
     logs = {name: log.replace("final_int8_zlib_roundtrip", "final_oracle") for name, log in SEEDS.items()}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from golf.referee import hardware, logged
 from golf.referee.case import Case, Script
+from golf.referee.claimed import in_readme
 from golf.referee.prose import assertions
 from golf.referee.rulebook import finding
 from golf.referee.tracks import is_record
@@ -78,13 +79,15 @@ def _missing(case: Case) -> Iterator[Finding]:
         "MISSING_FILES",
         f"there is no {', no '.join(lacking)}",
         Evidence(file=".", line=None, quote=f"files: {names or 'none'}"),
-        severity=_weight(case, blocks),
+        severity=_weight(case, lacking, blocks),
         confidence=0.95,
     )
 
 
-def _weight(case: Case, blocks: bool) -> Severity:
-    """How much it matters that files are missing: others were accepted without, outside the record track."""
+def _weight(case: Case, lacking: Sequence[str], blocks: bool) -> Severity:
+    """How much it matters: a README can be supplied, and without the others some were accepted as no records."""
+    if lacking == ["README.md"]:
+        return "note"
     if is_record(case):
         return "block" if blocks else "flag"
     return "flag" if blocks or not case.has_code else "note"
@@ -102,6 +105,8 @@ def _weak(case: Case) -> Iterator[Finding]:
         on = f"{said or 'nothing'} is stated" + (f", and the log's world_size is {size}" if size else "")
         where = logged.quote(case, logs[0], r"world_size", on)
         yield finding("EVIDENCE_WEAK", f"no log is of 8×H100: {on}", where, confidence=0.7)
+    if other := _other_mean(case, logs):
+        yield other
     seeds = {log.seed for log in logs if log.seed is not None}
     if len(seeds) < SEEDS:
         text = f"seeds with a log: {len(seeds)}; a record's average is most often over {SEEDS}"
@@ -115,6 +120,20 @@ def _weak(case: Case) -> Iterator[Finding]:
         yield finding(
             "EVIDENCE_WEAK", f"{text} ({name}: {', '.join(values)})", *where, severity=severity, confidence=0.7
         )
+
+
+def _other_mean(case: Case, logs: Sequence[TrainingLog]) -> Finding | None:
+    """A README whose headline is the mean of more logs than submission.json counts."""
+    scores = [log.final_bpb for log in case.logs if log.final_bpb is not None]
+    claim = case.submission.claimed_val_bpb
+    if len(scores) <= len(logs) or claim is None:
+        return None
+    mean = sum(scores) / len(scores)
+    where = in_readme(case, f"{mean:.6f}") or in_readme(case, f"{mean:.5f}")
+    if where is None or abs(mean - claim) < 10**-5:
+        return None
+    text = f"the README's {mean:.5f} is the mean of {len(scores)} logs, and submission.json counts {len(logs)}"
+    return finding("EVIDENCE_WEAK", text, where, confidence=0.8)
 
 
 def _differing(logs: Sequence[TrainingLog]) -> dict[str, list[str]]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from golf.measure import logs as training_logs
 from golf.referee import stated
-from golf.referee.reading import TEXT_BYTES_MAX, Folder, decoded, list_folder, printable
+from golf.referee.reading import SHOWN_MAX, TEXT_BYTES_MAX, Folder, decoded, list_folder, listed, printable
 from golf.referee.rulebook import finding
 from golf.referee.scripts import read_scripts
 from golf.referee.texts import LogText, Script, TextFile
-from golf.rulings import Finding, Submission
+from golf.rulings import Finding, Severity, Submission
 from golf.schema import TrainingLog
 
 JSON_BYTES_MAX = 1_000_000
@@ -30,6 +30,13 @@ OTHERS = (
 )  # fmt: skip
 LOGS = (".log", ".txt", ".out")
 """Endings of the names of texts; a `.txt` is a log when it states a step or a score."""
+
+LOG_BYTES_MAX = 12_000_000
+"""A larger log is not read; the largest in 2,059 pull requests has 2.2 MB."""
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".7z", ".rar", ".whl")
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npz", ".npy", ".safetensors")
+"""Endings of what is never opened: opening a pickle runs it."""
 
 
 @dataclass
@@ -70,17 +77,20 @@ class Case:
 
     @property
     def unparsed(self) -> list[Finding]:
-        """A finding for each script that is no Python; parses them all, so it is for whoever looks at code anyway."""
+        """A finding for scripts that are no Python; parses them all, so it is for whoever looks at code anyway."""
+        problems: dict[tuple[str, Severity], list[Script]] = {}
+        for number, script in enumerate(self.scripts):
+            if script.problem:  # the first one is the submission, the others go with it
+                problems.setdefault((script.problem, "note" if number else "flag"), []).append(script)
         return [
             finding(
                 "UNREADABLE",
-                f"{script.name} is not parsed: {script.problem}",
-                script.at(1),
+                f"not parsed, {problem}: {listed([script.name for script in scripts])}",
+                *(script.at(1) for script in scripts[:SHOWN_MAX]),
                 confidence=1.0,
-                severity="note" if number else "flag",  # the first one is the submission, the others go with it
+                severity=severity,
             )
-            for number, script in enumerate(self.scripts)
-            if script.problem
+            for (problem, severity), scripts in problems.items()
         ]
 
 
@@ -103,6 +113,10 @@ def open_case(folder: Path, pr: int | None = None) -> Case:
     jsons = sorted(filter(_is_submission_json, names), key=lambda name: _base(name) != "submission.json")
     json_file = next(iter(texts(jsons[:1], strict=True)), None)
     table = _table(json_file, place) if json_file else {}
+    for name in ending(*ARCHIVES):
+        place.note("an archive and not opened", name, f"{place.files[name].size} bytes")
+    for name in ending(*PICKLES):
+        place.note("weights or data, which are never opened", name, f"{place.files[name].size} bytes", "note")
     readmes = texts(sorted(ending(".md"), key=lambda name: not _base(name).startswith("readme")))
     scripts = read_scripts(place)
     logs, log_texts, no_logs = _logs(place, ending(*LOGS), stated.read(table).expected)
@@ -165,7 +179,7 @@ def _logs(
     seen: set[bytes] = set()
     folder = Path(printable(str(place.path)))
     for name in sorted(names, key=lambda name: training_logs.named_first(Path(name))):
-        data = place.read(name)
+        data = place.read(name, LOG_BYTES_MAX)
         digest = hashlib.sha256(data or b"").digest()
         if data is None or digest in seen:
             continue
@@ -176,4 +190,6 @@ def _logs(
             texts[log.path] = LogText(name, decoded(data))
         elif name.lower().endswith(".txt"):
             no_logs.append(TextFile(name, decoded(data)))
+        elif b"\0" in data:
+            place.note("named like a log and no text", name, f"{data.count(0)} null bytes")
     return training_logs.in_order(found), texts, no_logs

@@ -15,7 +15,7 @@ from golf.referee.stated import Stated
 from golf.schema import TrainingLog
 
 DECIMALS_MIN = 2
-"""Of a stated score that says anything; last zeros do not count in JSON."""
+"""Of a stated score that says anything."""
 
 LOGGED_DECIMALS = 4
 
@@ -73,22 +73,32 @@ def _by_rules(
     listed = [log for log in scored if log.seed in stated.seeds]
     if len({log.seed for log in listed}) == len(listed) == len(stated.seeds) > 0:
         return listed, "they are the seeds submission.json lists"
-    in_readme = [log for log in scored if any(is_near(log.final_bpb, float(number), number) for number in numbers)]
+    in_readme = [log for log in scored if _is_written(log.final_bpb, numbers)]
     if in_readme and len({log.seed for log in in_readme}) == len(in_readme):
         return in_readme, "their scores are those the README states"
     return _close(scored, stated), "nothing tells them apart"
 
 
-def is_near(value: float | None, claim: float | None, spelled: str | None = None) -> bool:
+def is_near(value: float | None, claim: float | None) -> bool:
     """Whether a claim is the value, rounded or cut off to as many digits as the coarser of the two has.
 
-    Logs print 4 decimals or more; `spelled` is the claim as it is written, where its last zeros count.
+    Last zeros do not count in JSON, so a claim of two decimals may have had more; logs print four or more.
     """
     if value is None or claim is None:
         return False
-    decimals = len((spelled or repr(claim)).partition(".")[2])
+    decimals = len(repr(claim).partition(".")[2])
     of_value = max(LOGGED_DECIMALS, len(repr(value).partition(".")[2]))
     return decimals >= DECIMALS_MIN and abs(value - claim) <= 1.01 * 10.0 ** -min(decimals, of_value, 8)
+
+
+def _is_written(value: float | None, numbers: set[str]) -> bool:
+    """Whether a score is among numbers as they are written, rounded or cut off."""
+    if value is None:
+        return False
+    whole = f"{value:.8f}"
+    return any(
+        f"{value:.{decimals}f}" in numbers or whole[: decimals - 8 or None] in numbers for decimals in range(3, 9)
+    )
 
 
 def _mean(logs: Sequence[TrainingLog]) -> float:
@@ -152,8 +162,7 @@ def _reruns(
     if not chosen or any(_RERUN.search(name_of(log)) for log in chosen) or not wanted <= reruns.keys():
         return None
     found = [reruns[seed] for seed in wanted]
-    is_stated = all(any(is_near(log.final_bpb, float(number), number) for number in numbers) for log in found)
-    return found if is_stated else None
+    return found if all(_is_written(log.final_bpb, numbers) for log in found) else None
 
 
 def _companions(chosen: Sequence[TrainingLog], logs: Sequence[TrainingLog]) -> dict[str, TrainingLog]:

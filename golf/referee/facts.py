@@ -20,8 +20,8 @@ _README_TRACK = re.compile(
     r"^\W{0,6}track\W{1,6}(.{3,80})|^#\s.*?\b(non[- ]record|record\s*:)", re.IGNORECASE | re.MULTILINE
 )
 _GPU = re.compile(
-    r"(?<![\w.])(\d{1,3})\s?[x×*]\s?(?:nvidia[ -])?"
-    r"((?:RTX|GTX|Tesla|Quadro|Apple|DGX|Radeon)?[ -]?[A-Z]{1,4}\d{1,4}\w{0,4})",
+    r"(?<![\w.])(\d{1,3})\s?[x×*]\s?(?:nvidia[ -])?(?:tesla |geforce )?"
+    r"((?:RTX|GTX|Quadro|DGX)[ -]?\w{3,6}|[A-Z]{1,3}\d{1,4}[A-Z]{0,3})(?![A-Z])",
     re.IGNORECASE,
 )
 _DATE = re.compile(r"20\d\d-[01]\d-[0-3]\d")
@@ -99,5 +99,5 @@ def _hardware(table: Mapping[str, Any], readme: TextFile) -> str | None:
         said.insert(0, f"{count:.0f}x{said[0]}")
     for text in (*said, "\n".join(readme.lines[:HARDWARE_LINES])):
         if match := _GPU.search(text):
-            return f"{int(match[1])}x{match[2].strip(' -').upper()}"
+            return f"{int(match[1])}x{match[2].replace(' ', '').upper()}"
     return said[0] if said else None

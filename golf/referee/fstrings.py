@@ -8,6 +8,9 @@ backslashes. No line moves.
 import re
 from dataclasses import dataclass
 
+NESTED_MAX = 4
+"""f-strings inside one another; quotes give out before."""
+
 _IN_CODE = re.compile(r"#[^\n]*|(?<![A-Za-z0-9_])(?P<prefix>[A-Za-z]{0,2})(?P<quote>\"\"\"|'''|\"|')")
 _IN_FIELD = re.compile(_IN_CODE.pattern + r"|[\[({})\]:\n]")
 _IN_STRING = re.compile(r"\\N\{[^}\n]*\}|\\[^{}]|\{\{|\}\}|[{}]|\"\"\"|'''|\"|'|\n")
@@ -38,7 +41,7 @@ def respell(source: str) -> str:
     """Give every f-string that needs it quotes that the parser of Python 3.11 understands.
 
     Raises:
-        ValueError: a string is not closed.
+        ValueError: a string is not closed, or too many are nested.
     """
     pieces: list[str] = []
     open_: list[_FString | _Field] = []
@@ -56,6 +59,8 @@ def respell(source: str) -> str:
         elif match["quote"] is None:
             _code_token(match[0], inside, pieces, open_)
         elif "f" in match["prefix"].lower():
+            if len(open_) > 2 * NESTED_MAX:
+                raise ValueError(f"over {NESTED_MAX} f-strings are nested")
             _needed_by(match[0], open_)
             pieces += [match["prefix"], match["quote"]]
             open_.append(_FString(len(pieces) - 1, match["quote"]))

@@ -9,7 +9,7 @@ import os
 import stat
 import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +58,8 @@ class Folder:
     """By name relative to the folder, cleaned: it may be shown as it is."""
     _problems: dict[tuple[str, Severity], list[tuple[str, str]]] = field(default_factory=dict)
     """Per kind of problem the files that have it, each with what stands there."""
-    _left: int = TOTAL_BYTES_MAX
+    left: int = TOTAL_BYTES_MAX
+    """Bytes that may still be read."""
 
     def note(self, problem: str, name: str, quote: str, severity: Severity = "flag") -> None:
         """Record that a file has a problem."""
@@ -69,26 +70,23 @@ class Folder:
         """One finding per kind of problem."""
         found = []
         for (problem, severity), places in self._problems.items():
-            named = ", ".join(name for name, _ in places[:SHOWN_MAX])
-            more = f" and {len(places) - SHOWN_MAX} more" if len(places) > SHOWN_MAX else ""
+            text = f"{problem}: {listed([name for name, _ in places])}"
             evidence = [Evidence(file=name, line=None, quote=quote) for name, quote in places[:SHOWN_MAX]]
-            found.append(
-                finding("UNREADABLE", f"{problem}: {named}{more}", *evidence, confidence=1.0, severity=severity)
-            )
+            found.append(finding("UNREADABLE", text, *evidence, confidence=1.0, severity=severity))
         return found
 
     def read(self, name: str, at_most: int = TEXT_BYTES_MAX) -> bytes | None:
         """The bytes of a listed file; None, with a finding, when it is too large or cannot be read."""
-        listed = self.files[name]
-        if listed.size > at_most:
-            return self.note(f"over {at_most:,} bytes and not read", name, f"{listed.size} bytes")
-        if listed.size > self._left:
-            return self.note(f"not read: {TOTAL_BYTES_MAX:,} bytes were read before", name, f"{listed.size} bytes")
+        path, size = self.files[name].path, self.files[name].size
+        if size > at_most:
+            return self.note(f"over {at_most:,} bytes and not read", name, f"{size} bytes")
+        if size > self.left:
+            return self.note(f"not read, as {TOTAL_BYTES_MAX:,} bytes were read before", name, f"{size} bytes")
         try:
-            data = _read(listed.path, at_most)
+            data = _read(path, at_most)
         except OSError as error:
             return self.note("cannot be read", name, error.strerror or type(error).__name__)
-        self._left -= len(data)
+        self.left -= len(data)
         return data
 
     def text(self, name: str, strict: bool = False) -> str | None:
@@ -184,6 +182,12 @@ def _read(path: bytes, at_most: int) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "no longer a regular file")
         return file.read(at_most)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - SHOWN_MAX} more" if len(names) > SHOWN_MAX else ""
+    return ", ".join(names[:SHOWN_MAX]) + more
 
 
 def decoded(data: bytes) -> str:

@@ -34,7 +34,7 @@ def examine(case: cases.Case) -> list[Finding]:
     found = [*case.findings]
     for check in CHECKS:
         found += check.findings(case)
-    return merged(found)
+    return merged([*found, *case.unparsed])
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:

@@ -59,7 +59,7 @@ def read_scripts(place: Folder) -> list[Script]:
     for name, text, packed_in in _training_first([*_shipped(place), *_packed_files(place)]):
         found += add_with_payloads(add(name, text, packed_in), unpack.DEPTH_MAX)
     if found and _runs_what_is_elsewhere(found[0]):
-        place.note("runs a script that is not in the folder", found[0].name, found[0].at(1).quote)
+        place.note("runs code that was not found in the folder", found[0].name, found[0].at(1).quote)
     return found
 
 
@@ -88,7 +88,8 @@ def _cells(notebook: bytes) -> str:
 def _packed_files(place: Folder) -> Iterator[_Source]:
     """Scripts in small compressed files: `submission.py` may be three lines that run `code.lzma`."""
     for name, listed in place.files.items():
-        if name.lower().endswith(PACKED_FILES) and listed.size <= PACKED_BYTES_MAX:
+        lowered = name.lower()
+        if lowered.endswith(PACKED_FILES) and ".tar." not in lowered and listed.size <= PACKED_BYTES_MAX:
             try:
                 texts = unpack.unpack(place.read(name) or b"")
             except unpack.Bomb as error:

@@ -15,7 +15,7 @@ from golf.play.audit import audit
 from golf.referee.questions import Effort
 
 TOYS = Path(__file__).parents[1] / "tests" / "referee" / "toys.py"
-EFFORT = Effort(num_positions=64, sum_rows=160, border=24)
+EFFORT = Effort(num_positions=64, sum_rows=160, border=24, controls=1)
 NUM_TOKENS = 96
 SECONDS_MAX = 20
 CORES = 2

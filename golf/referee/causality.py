@@ -9,7 +9,7 @@ The scorer may know that it is audited and remember every question. Three things
 held to, the scores of the true text, comes from a process that was asked nothing before. The process that is probed
 meets the positions in ascending order and never knows more of the true text than the prefix it is asked about: to
 repeat a score that rested on the future, it would have to guess that future. And some of its answers are asked for
-again of processes that were asked nothing else (controls). A breach counts once two more fresh processes have shown it.
+again of processes that were asked nothing else (controls). A breach counts once a process without a past shows it too.
 
 What a sample cannot show is said: `share_max`, `hidden_gain_nats`. An audit proves a violation and never the absence
 of one; a certificate (`golf.referee.certificate`) has no such gap.
@@ -237,7 +237,7 @@ class _Run:
             self._settle("normalisation", "clean", text)
 
     def confirm(self) -> None:
-        """Ask about every suspicion twice more; it stands if the one asked of processes without a past is seen again.
+        """Ask about the suspicions again; they stand if the one that is asked first, without a past, is seen again.
 
         The last one is tried first: the longer the prefix, the more of it a look at the future has changed.
         """
@@ -252,15 +252,18 @@ class _Run:
             self._blame_memory(large[0])
 
     def _shown(self, suspicions: Sequence[_Suspicion]) -> list[bool]:
-        """Whether two fresh processes, asked in this order, deviate in the same way."""
-        told: list[list[float]] = []
-        for _ in range(2):
-            with self.fresh() as asked:
-                told.append([suspicion.again(asked) for suspicion in suspicions])
+        """Whether a fresh process, asked in this order, deviates as was seen; or else, whether two of them agree."""
+        seen, once = [suspicion.off for suspicion in suspicions], self._told(suspicions)
+        if not _same(once[0], seen[0], suspicions[0].margin):
+            seen = self._told(suspicions)
         return [
-            min(once, twice) > suspicion.margin and _same(once, twice, suspicion.margin)
-            for suspicion, once, twice in zip(suspicions, *told, strict=True)
+            min(first, second) > suspicion.margin and _same(first, second, suspicion.margin)
+            for suspicion, first, second in zip(suspicions, once, seen, strict=True)
         ]
+
+    def _told(self, suspicions: Sequence[_Suspicion]) -> list[float]:
+        with self.fresh() as asked:
+            return [suspicion.again(asked) for suspicion in suspicions]
 
     def control(self) -> None:
         """Ask for some of the answers again, each of a process that was asked nothing else."""

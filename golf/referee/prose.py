@@ -16,6 +16,7 @@ SENTENCES_MAX = 5_000
 """Sentences of one submission that are looked at."""
 _WORDS_MAX = 1_000
 
+_KEY = re.compile(r'"([^"]{1,80})"\s*:')
 _FENCE = re.compile(r"^\s{0,8}(?:```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)|^\s{0,3}\*\*([^*]{3,80})\*\*:?\s*$")
 _SPLIT = re.compile(r"(?<=[.!?;])\s+(?=[A-Z*_`(\[>])|\s+[—–]\s+(?=[A-Z])")
@@ -132,12 +133,13 @@ def _readme_sentences(readme: TextFile) -> Iterator[Sentence]:
 def _json_sentences(case: Case) -> Iterator[Sentence]:
     if case.json_file is None:
         return
+    lines: dict[str, int] = {}
+    for number, line in enumerate(case.json_file.lines, 1):
+        for key in _KEY.findall(line):
+            lines.setdefault(key, number)
     for keys, value in _strings(case.json, ""):
-        key = re.escape(keys.rpartition(".")[2])
-        found = re.search(rf'"{key}"\s*:', case.json_file.text) if key else None
-        line = case.json_file.text.count("\n", 0, found.start()) + 1 if found else 1
         for part in _SPLIT.split(value[: 8 * _WORDS_MAX]):
-            yield Sentence(part[:_WORDS_MAX], case.json_file, line, keys)
+            yield Sentence(part[:_WORDS_MAX], case.json_file, lines.get(keys.rpartition(".")[2], 1), keys)
 
 
 def _strings(value: Any, keys: str, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from golf.referee import logged, validation
 from golf.referee.case import Case
-from golf.referee.claimed import claimed_bpb
 from golf.referee.rulebook import finding
-from golf.rulings import Code, Finding, Severity
+from golf.rulings import Code, Evidence, Finding, Severity
 from golf.schema import TrainingLog
 
 SAME_BPB = 0.002
@@ -109,63 +108,93 @@ _TRAINING_DATA = _line(r"train(?:ing)?[- ](?:data|batches|shards)")
 _FULL_CLOCK_S = 598.0
 """Training that stops later has left no time for calibration within the 600 s."""
 
+_WORTH_A_LOOK = _line(
+    r"ttt|n-?gram|ppm|slot|gptq|hessian|calib|quant|pass|rescor|fill|reserv|val_adapt|val_bpb|Serialized|total_train"
+)
+"""Words without which a line is no trace: most of a log's lines are steps."""
+
 _TEMPERATURES = _line(r"^final\w*_T(\d\.\d+)(?:_exact)? val_loss")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The lines of one log that may be a trace of anything."""
+
+    case: Case
+    log: TrainingLog
+    lines: list[tuple[int, str]]
+    trained_at: int
+    """Number of the line that ends training; past the last one where the log does not show it."""
+
+    def at(self, number: int, line: str) -> Evidence:
+        return logged.at(self.case, self.log, number, line)
+
+    @property
+    def after(self) -> list[tuple[int, str]]:
+        """Those that follow training."""
+        return [one for one in self.lines if one[0] > self.trained_at]
+
+
+def _read(case: Case, log: TrainingLog) -> _Reading:
+    own = logged.lines(case, log)
+    end = own[-1][0] if own else 0
+    after = next(logged.after_training(case, log), (end + 1, ""))
+    return _Reading(case, log, [one for one in own if _WORTH_A_LOOK.search(one[1])], after[0] - 1)
 
 
 def findings(case: Case) -> list[Finding]:
     """What each log shows, one finding per code."""
     found: dict[str, Finding] = {}
     for log in logged.submitted(case):
-        for one in _by_log(case, log):
+        for one in _by_log(_read(case, log)):
             held = found.get(one.code)
             if held is None or (one.severity == "block") > (held.severity == "block"):
                 found[one.code] = one
     return list(found.values())
 
 
-def _by_log(case: Case, log: TrainingLog) -> Iterator[Finding]:
-    yield from _traces(case, log)
-    yield from _ngram(case, log)
-    yield from _epochs(case, log)
-    yield from _late_calibration(case, log)
-    yield from _temperatures(case, log)
+def _by_log(read: _Reading) -> Iterator[Finding]:
+    yield from _traces(read)
+    yield from _ngram(read)
+    yield from _epochs(read)
+    yield from _late_calibration(read)
+    yield from _temperatures(read)
 
 
-def _traces(case: Case, log: TrainingLog) -> Iterator[Finding]:
+def _traces(read: _Reading) -> Iterator[Finding]:
     last: dict[Code, tuple[Trace, int, str]] = {}
-    for number, line in logged.lines(case, log):
+    for number, line in read.lines:
         for trace in TRACES:
             if trace.line.search(line):
                 last[trace.code] = (trace, number, line)
     for trace, number, line in last.values():
-        submitted = not trace.of_score or _is_submitted(case, log, line)
+        submitted = not trace.of_score or _is_submitted(read, line)
         severity = trace.severity if submitted else "flag"
         text = trace.text if submitted else f"{trace.text}; not in the line of the submitted score"
-        yield finding(trace.code, text, logged.at(case, log, number, line), severity=severity, confidence=0.9)
+        yield finding(trace.code, text, read.at(number, line), severity=severity, confidence=0.9)
 
 
-def _is_submitted(case: Case, log: TrainingLog, line: str) -> bool:
+def _is_submitted(read: _Reading, line: str) -> bool:
     """Whether a line states a submitted score, or none at all."""
     scores = [float(number) for number in re.findall(r"(?<!only)bpb[:=]\s?(\d{1,2}\.\d{2,10})", line)]
-    claim = claimed_bpb(case)
-    submitted = [log.final_bpb, claim[0] if claim else None]
+    submitted = [read.log.final_bpb, read.case.submission.claimed_val_bpb]
     return not scores or any(abs(score - one) < SAME_BPB for score in scores for one in submitted if one is not None)
 
 
-def _ngram(case: Case, log: TrainingLog) -> Iterator[Finding]:
+def _ngram(read: _Reading) -> Iterator[Finding]:
     """An n-gram cache mixed into the score: closed as a class, and no distribution when it gains what these do."""
-    shown = [(number, line) for number, line in logged.lines(case, log) if _NGRAM.search(line)]
+    shown = [(number, line) for number, line in read.lines if _NGRAM.search(line)]
     shown = [(number, line) for number, line in shown if not _NORMALISED.search(line)]
     if not shown:
         return
     number, line = next((one for one in shown if "order" in one[1]), shown[-1])
-    share = _share(case, log)
-    gains = share < LEGAL_GAIN if share is not None else (log.final_bpb or 1.0) < CREDIBLE_BPB
-    gains = gains and any(_is_submitted(case, log, line) for _, line in shown)
+    share = _share(read.case, read.log)
+    gains = share < LEGAL_GAIN if share is not None else (read.log.final_bpb or 1.0) < CREDIBLE_BPB
+    gains = gains and any(_is_submitted(read, line) for _, line in shown)
     text = "an n-gram cache is mixed into the score"
     if share is not None:
         text += f", which is {share:.2f} of the model's own"
-    where = logged.at(case, log, number, line)
+    where = read.at(number, line)
     yield finding("NGRAM_UNNORMALISED", text, where, severity="block" if gains else "flag", confidence=0.85)
 
 
@@ -178,9 +207,9 @@ def _share(case: Case, log: TrainingLog) -> float | None:
     return log.final_bpb / validation.bits_per_byte(seen[-1], expected)
 
 
-def _epochs(case: Case, log: TrainingLog) -> Iterator[Finding]:
+def _epochs(read: _Reading) -> Iterator[Finding]:
     """Test-time training of its own that precedes the first score: the model has seen what it is scored on."""
-    lines = list(logged.after_training(case, log))
+    lines = read.after
     epochs = [index for index, (_, line) in enumerate(lines) if _EPOCH.search(line)]
     scored = [index for index, (_, line) in enumerate(lines) if _SCORED.search(line)]
     if not epochs or not any(index > epochs[-1] for index in scored):
@@ -193,19 +222,18 @@ def _epochs(case: Case, log: TrainingLog) -> Iterator[Finding]:
     yield finding(
         code,
         f"test-time training over the split precedes {when}",
-        logged.at(case, log, number, line),
-        logged.at(case, log, *after),
+        read.at(number, line),
+        read.at(*after),
         confidence=0.9,
     )
 
 
-def _late_calibration(case: Case, log: TrainingLog) -> Iterator[Finding]:
+def _late_calibration(read: _Reading) -> Iterator[Finding]:
     """Calibration on training data when the training clock has run out."""
-    if log.train_time_s is None or log.train_time_s < _FULL_CLOCK_S:
+    trained_s = read.log.train_time_s
+    if trained_s is None or trained_s < _FULL_CLOCK_S or any(_INSIDE.search(line) for _, line in read.lines):
         return
-    if any(_INSIDE.search(line) for _, line in logged.lines(case, log)):
-        return
-    lines = [one for one in logged.after_training(case, log) if "gptq" in one[1].lower()]
+    lines = [one for one in read.after if "gptq" in one[1].lower()]
     if any(_GENERATED.search(line) for _, line in lines):
         return
     for number, line in lines:
@@ -213,20 +241,18 @@ def _late_calibration(case: Case, log: TrainingLog) -> Iterator[Finding]:
             named = _TRAINING_DATA.search(line) is not None
             yield finding(
                 "GPTQ_CALIB_AT_EVAL_ON_TRAIN",
-                f"calibration {'on training data ' if named else ''}after {log.train_time_s:.1f} s of training",
-                logged.at(case, log, number, line),
+                f"calibration {'on training data ' if named else ''}after {trained_s:.1f} s of training",
+                read.at(number, line),
                 severity="block" if named else "flag",
                 confidence=0.8,
             )
             return
 
 
-def _temperatures(case: Case, log: TrainingLog) -> Iterator[Finding]:
+def _temperatures(read: _Reading) -> Iterator[Finding]:
     """The same tokens scored at several temperatures, the best one submitted."""
-    scored = [
-        (number, line, match[1]) for number, line in logged.lines(case, log) if (match := _TEMPERATURES.match(line))
-    ]
+    scored = [(number, line, match[1]) for number, line in read.lines if (match := _TEMPERATURES.match(line))]
     if len({temperature for _, _, temperature in scored}) > 1:
         number, line, _ = scored[-1]
         text = "the adapted model scores the split again at another temperature"
-        yield finding("TWO_PASS_RESCORE", text, logged.at(case, log, number, line), confidence=0.8)
+        yield finding("TWO_PASS_RESCORE", text, read.at(number, line), confidence=0.8)

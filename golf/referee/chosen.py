@@ -88,6 +88,8 @@ def is_near(value: float | None, claim: float | None) -> bool:
         return False
     decimals = len(repr(claim).partition(".")[2])
     of_value = max(LOGGED_DECIMALS, len(repr(value).partition(".")[2]))
+    if value == claim:
+        return True
     return decimals >= DECIMALS_MIN and abs(value - claim) <= 1.01 * 10.0 ** -min(decimals, of_value, 8)
 
 

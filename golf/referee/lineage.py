@@ -19,7 +19,9 @@ _BASE_KEYS = re.compile(
 )
 _CREDIT_KEYS = re.compile(r"lineage|attribution|credit|acknowledg|ancest|inspired|stack$", re.IGNORECASE)
 _NUMBER_KEYS = re.compile(r"(?:^|_)prs?$")
-_PULL = re.compile(r"(?:\bPRs?\s{0,2}#?\s{0,2}|(?<![\w&])#|\bpulls?/|\bpr_?)(\d{1,5})(?![\d.]|\w*\()", re.IGNORECASE)
+_PULL = re.compile(
+    r"(?:(?<![A-Za-z0-9])PRs?[\s_]{0,2}#?\s{0,2}|(?<![\w&])#|\bpulls?/)(\d{1,5})(?!\d|\.\d|\w)", re.IGNORECASE
+)
 _LIST = re.compile(r"\bPRs?\s+#?\d{1,5}(?:\s*(?:,|and|/|\+|&)\s*#?\d{1,5})+")
 _FOLDER = re.compile(r"\b(20\d\d-[01]\d-[0-3]\d_[\w.+-]{3,120})")
 _BUILDS = re.compile(

@@ -53,7 +53,7 @@ def read_scripts(place: Folder) -> list[Script]:
         for number, text in enumerate(texts, start=1):
             name = f"{script.name}!unpacked{number if number > 1 else ''}"
             inside += add_with_payloads(add(name, text, script.packed_in or script.name), depth - 1)
-        is_wrapper = bool(texts) and len(texts[0]) > len(script.text)
+        is_wrapper = bool(texts) and 2 * len(texts[0]) > len(script.text)  # and no script that carries modules
         return [*inside, script] if is_wrapper else [script, *inside]
 
     for name, text, packed_in in _training_first([*_shipped(place), *_packed_files(place)]):

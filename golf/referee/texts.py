@@ -27,7 +27,7 @@ class TextFile:
         if quote is None and line is not None:
             lines = self.lines
             quote = lines[line - 1] if 0 < line <= len(lines) else ""
-        shown = printable(" ".join((quote or "")[: 10 * QUOTE_CHARS_MAX].split())[:QUOTE_CHARS_MAX])
+        shown = printable(" ".join((quote or "")[: 10 * QUOTE_CHARS_MAX].split()))[:QUOTE_CHARS_MAX]
         return Evidence(file=self.name, line=line, quote=shown or "(empty)")
 
     def find(self, offset: int, quote: str | None = None) -> Evidence:

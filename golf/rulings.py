@@ -260,8 +260,9 @@ class Certificate(Described):
     """Text that went through a scorer into bits and came back: the proof of a score, or what became of the attempt."""
 
     target: str
-    verdict: Literal["certified", "not_decoded", "no_code"]
-    """not_decoded: the text came back wrong; no_code: probabilities sum to more than 1."""
+    verdict: Literal["certified", "refuted", "not_decoded", "no_code"]
+    """refuted: the text came back, from more bits than the score says; not_decoded: it came back wrong; no_code:
+    probabilities sum to more than 1."""
     certified_bpb: FiniteFloat | None
     """Bits the decoder was given per byte of the text that came back; null when it did not."""
     scored_bpb: FiniteFloat | None

@@ -1,4 +1,4 @@
-"""`golf measure-artifact`, `golf evaluate-bpb`, `golf read-log`."""
+"""`golf measure-artifact`, `golf predict-size`, `golf evaluate-bpb`, `golf read-log`."""
 
 import argparse
 from pathlib import Path
@@ -24,6 +24,25 @@ def register(verbs: verb.Verbs) -> None:
     weigh.add_argument("--code-only", action="store_true", help="there are no weights yet")
     weigh.add_argument("--savings", action="store_true", help="try better codecs (up to a minute for 16 MB)")
     weigh.add_argument("--seed", type=int, help="of an experiment: this seed's artifact (default: the largest)")
+
+    plan = verb.add(
+        verbs,
+        "predict-size",
+        predict_size,
+        "what an artifact will weigh, before it is trained: a 95 % interval, part by part, and whether it fits",
+        "golf predict-size --env NUM_LAYERS=11 --env MATRIX_BITS=6 --env COMPRESSOR=brotli-11",
+    )
+    plan.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="as the script reads them; unset: the baseline's",
+    )
+    plan.add_argument("--params", type=int, help="parameters, as a script prints them at its start")
+    plan.add_argument(
+        "--code-bytes", type=verb.whole, help="counted size of the script (default: a guess, and said so)"
+    )
 
     score = verb.add(
         verbs,
@@ -73,6 +92,17 @@ def measure_artifact(arguments: argparse.Namespace) -> int:
     )
     render.show(measured, json=arguments.json)
     return 0 if measured.status == "OK" else 1
+
+
+def predict_size(arguments: argparse.Namespace) -> int:
+    """Exit 0 unless it does not fit: what cannot be told is no refusal."""
+    from golf.measure import size_prediction
+    from golf.report import render, rulings  # noqa: F401, its views are registered
+
+    plan = size_prediction.plan_of(verb.settings(arguments.env), arguments.params)
+    found = size_prediction.predict_size(plan, code_bytes=arguments.code_bytes)
+    render.show(found, json=arguments.json)
+    return 1 if found.verdict == "does not fit" else 0
 
 
 def evaluate_bpb(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from golf.cli import verb
-from golf.errors import NotFound
+from golf.errors import BadConfig, NotFound
 from golf.workspace import Workspace
 
 TARGET = "FILE.py:NAME (a function score(tokens) or a factory), an experiment, or a folder with weights and script"
@@ -21,6 +21,13 @@ def register(verbs: verb.Verbs) -> None:
         "golf audit experiments/2026-11-21_baseline      or: golf audit scorers.py:my_scorer --vocab-size 1024",
     )
     _scorer_arguments(probe)
+    probe.add_argument(
+        "--bytes",
+        action="store_true",
+        help="audit the byte table: count the text by decoding, name each mistake, correct the score; TARGET is "
+        "then a table (.npz) or the script that builds one (default: the challenge's)",
+    )
+    probe.add_argument("--claimed-bpb", type=float, metavar="BPB", help="with --bytes: a score to correct")
     probe.add_argument("--positions", type=verb.whole, default=128, help="positions drawn at random (default: 128)")
     probe.add_argument("--tokens", type=verb.whole, default=256, help="length of each scored sequence (default: 256)")
     probe.add_argument(
@@ -61,7 +68,7 @@ def register(verbs: verb.Verbs) -> None:
 
 
 def _scorer_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", help=TARGET)
+    parser.add_argument("target", nargs="?", help=TARGET)
     parser.add_argument("--script", type=Path, help="training script, when it is not beside the weights")
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="a setting the script reads")
     parser.add_argument("--seed", type=int, help="which seed's artifact of an experiment (default: the largest)")
@@ -85,6 +92,8 @@ def _target(arguments: argparse.Namespace) -> dict[str, Any]:
     """Workspace and target, as both verbs take them."""
     from golf.play import audit as audits
 
+    if arguments.target is None:
+        raise BadConfig(f"what is to be asked? Give {TARGET}")
     workspace = _workspace()
     target = audits.find_target(
         arguments.target,
@@ -101,10 +110,12 @@ def _target(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def audit(arguments: argparse.Namespace) -> int:
-    """Exit 0 causal, 1 a violation, 2 it could not be decided."""
+    """Exit 0 causal (or the bytes exact), 1 a violation (or a miscount), 2 it could not be decided."""
     from golf.play import audit as audits
     from golf.report import render, rulings  # noqa: F401, its views are registered
 
+    if arguments.bytes:
+        return _audit_bytes(arguments)
     found = audits.audit(
         **_target(arguments),
         num_tokens=arguments.tokens,
@@ -114,6 +125,22 @@ def audit(arguments: argparse.Namespace) -> int:
     )
     render.show(found, json=arguments.json)
     return {"causal": 0, "violation": 1, "inconclusive": 2}[found.verdict]
+
+
+def _audit_bytes(arguments: argparse.Namespace) -> int:
+    from golf.play import audit_bytes
+    from golf.report import render, rulings  # noqa: F401, its views are registered
+
+    counted = audit_bytes.audit_bytes(
+        arguments.target,
+        workspace=_workspace(),
+        data=arguments.data,
+        tokenizer=arguments.tokenizer,
+        claimed_bpb=arguments.claimed_bpb,
+        time_limit_s=arguments.time_limit,
+    )
+    render.show(counted, json=arguments.json)
+    return 0 if counted.verdict == "exact" else 1
 
 
 def certify(arguments: argparse.Namespace) -> int:

@@ -24,6 +24,9 @@ from golf.rulings import Certificate
 Fresh = Callable[[], Any]
 """Starts a process with the scorer: a context manager of a `Remote`."""
 
+SLACK = 0.005
+"""How far the predictions may fall short of the score, which is rounded elsewhere: half a percent."""
+
 Progress = Callable[[str, int, int], None]
 """Called with `encoding` or `decoding`, the steps done and the steps to do."""
 
@@ -87,9 +90,16 @@ def certify(
     with fresh() as reader:
         difference, why = _read_back(reader, tokens, lanes, encoded, progress)
     if difference is None:
+        is_true = encoded.nats <= scored * (1 + SLACK)
         reason = f"{num_bytes} bytes of text came back whole from {coded_bytes} bytes"
-        certified_bpb = encoded.num_bits / num_bytes
-        return certificate("certified", reason, certified_bpb=certified_bpb, coded_bytes=coded_bytes)
+        if not is_true:
+            reason += f", and its score says {scored / math.log(2) / 8:.0f}: it scores otherwise than it predicts"
+        return certificate(
+            "certified" if is_true else "refuted",
+            reason,
+            certified_bpb=encoded.num_bits / num_bytes,
+            coded_bytes=coded_bytes,
+        )
     with fresh() as again:
         if not np.array_equal(_encode(again, tokens, lanes).words, encoded.words):
             raise UnreadableInput(

@@ -2,7 +2,17 @@
 
 from golf.report import render
 from golf.report.render import Fact, Table, View
-from golf.rulings import Audit, Certificate, Comparison, Evidence, Finding, Ruling, Submission
+from golf.rulings import (
+    Audit,
+    ByteAudit,
+    Certificate,
+    Comparison,
+    Evidence,
+    Finding,
+    Ruling,
+    SizePrediction,
+    Submission,
+)
 
 
 def place(evidence: Evidence) -> str:
@@ -120,5 +130,41 @@ def _(noun: Comparison) -> View:
             Table("side", ("side", "_name", "val_bpb", "val_bpb_std", "seeds"), sides),
             *[Fact(name, "unknown" if value is None else value) for name, value in settled],
             *[Fact("warning", line) for line in noun.warnings],
+        ],
+    )
+
+
+@render.view.register
+def _(noun: SizePrediction) -> View:
+    rows = [
+        (one.name, one.params or None, one.bits, one.bits_stored, one.low_bytes, one.bytes, one.high_bytes)
+        for one in noun.parts
+    ]
+    return View(
+        "predicted size",
+        [
+            Fact("verdict", noun.verdict),
+            Fact("reason", noun.reason),
+            Fact("codec", noun.codec),
+            Table("part", ("part", "params", "bits", "bits_stored", "low_bytes", "bytes", "high_bytes"), rows),
+            *[Fact("note", note) for note in noun.notes],
+        ],
+    )
+
+
+@render.view.register
+def _(noun: ByteAudit) -> View:
+    facts = {name: value for name, value in noun if not isinstance(value, list) and value is not None}
+    return View(
+        f"byte audit of {noun.table}",
+        [
+            *[Fact(name, value) for name, value in facts.items()],
+            Table(
+                "defect",
+                tuple(type(noun.defects[0]).model_fields) if noun.defects else (),
+                [tuple(value for _, value in defect) for defect in noun.defects],
+            ),
+            *[Fact("lost", line) for line in noun.lost],
+            *[Fact("note", note) for note in noun.notes],
         ],
     )

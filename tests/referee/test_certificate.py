@@ -74,6 +74,24 @@ def test_a_scorer_that_peeks_fails_to_decode() -> None:
     assert found.certified_bpb is None
 
 
+def test_a_scorer_that_scores_otherwise_than_it_predicts_is_refuted() -> None:
+    class TwoFaced(Scoring):
+        can_predict = True
+
+        def predict(self, prefix: np.ndarray) -> np.ndarray:
+            return np.log(np.full(8, 1 / 8))
+
+    @contextlib.contextmanager
+    def fresh() -> Iterator[Scoring]:
+        yield TwoFaced(8, bigram_nats)
+
+    found = certify(fresh, text(200), 200, lambda tokens: tokens.size - 1, target="toy")
+    assert found.verdict == "refuted"
+    assert found.certified_bpb is not None and found.scored_bpb is not None
+    assert found.certified_bpb > found.scored_bpb
+    assert "otherwise than it predicts" in found.reason
+
+
 def test_an_oracle_has_no_code() -> None:
     found = certified(oracle_nats, text(60))
     assert (found.verdict, found.certified_bpb) == ("no_code", None)

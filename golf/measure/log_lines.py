@@ -54,8 +54,13 @@ _NAMED = re.compile(r"([A-Za-z_]\w{0,63})[:=](\S*)")
 _DUMPED = re.compile(r"\s{1,8}([A-Za-z_]\w{0,63}): (.{0,200})$")
 _SHARDS = re.compile(r"\btrain_shards:\s?(\d{1,9})\b")
 _VAL_TOKENS = re.compile(r"(?:\bval_tokens:\s?|^val_loader:.* tokens:|^Validation tokens: )(\d[\d,]{0,18})\b")
+_COUNTS = (("train_shards", "train_shards", _SHARDS), ("val_tokens", "tokens:", _VAL_TOKENS))
+"""Name, a word of every line that states it, and the line."""
 _SEED_IN_LINE = re.compile(r"(?:^|\s)(?:seed[:=]\s?|s:)(\d{1,10})(?:\s|$)", re.IGNORECASE)
-_SIZE_OR_TIME = re.compile(r"ubmission|Serialized|Code|code:|rtifact|budget:|total:|peak mem|total_eval")
+_SIZE_OR_TIME = (
+    "ubmission", "Serialized", "Code", "code:", "rtifact", "budget:", "total:", "peak mem", "total_eval",
+)  # fmt: skip
+"""One of them is in every line that states a size, or the time of a whole evaluation."""
 _DIAGNOSTIC = re.compile(
     r"diag|pre[-_ ]?quant|pre[-_ ]codebook|^post[-_](?!quant)|baseline"
     r"|(?:^|_)(?:raw|ema|swa|static|warmup)(?=[-_ :.]|$)"
@@ -191,7 +196,7 @@ class Run:
             if len(self.scores) >= NAMES_MAX:
                 del self.scores[next(iter(self.scores))]
             self.scores[score.name] = score
-        elif not (self.newest is None and self._fact(text)) and _SIZE_OR_TIME.search(text):
+        elif not (self.newest is None and self._fact(text)) and any(word in text for word in _SIZE_OR_TIME):
             self._size_or_time(text)
 
     def _step(self, match: re.Match[str], text: str) -> None:
@@ -240,11 +245,17 @@ class Run:
         if self._dump and (dumped := _DUMPED.match(text)):
             self.facts[dumped[1]] = dumped[2].strip()
             return True
-        for name, found in (("train_shards", _SHARDS), ("val_tokens", _VAL_TOKENS), ("seed", _SEED_IN_LINE)):
-            if match := found.search(text):
+        for name, word, found in _COUNTS:
+            if word in text and (match := found.search(text)):
                 self.facts[name] = match[1]
-        pairs = [_NAMED.fullmatch(token) for token in text.split()]
-        if not pairs or not all(pairs):
+        if match := _SEED_IN_LINE.search(text):
+            self.facts["seed"] = match[1]
+        pairs = []
+        for token in text.split():
+            pairs.append(_NAMED.fullmatch(token))
+            if not pairs[-1]:
+                return False
+        if not pairs:
             return False
         for pair in pairs:
             if pair and len(self.facts) < NAMES_MAX and len(pair[2]) <= 200 and not pair[1].endswith("_step"):

@@ -8,6 +8,7 @@ What is surprising:
 - A file's longest line may be larger than memory, so a line is read in pieces.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
@@ -56,6 +57,8 @@ class Reading(NamedTuple):
     is_empty: bool
     ends_in_source: bool
     """The file ends inside the source it embeds, so no line after it could be read."""
+    lines: list[tuple[int, str]]
+    """Numbers (from 1) and texts of that run's own lines; the first and the last of a very long run."""
 
 
 def read_whole(file: TextIO) -> Reading:
@@ -86,18 +89,19 @@ def own_lines(file: TextIO) -> list[tuple[int, str]]:
 
     For quoting: what launchers put before a line is taken off, payloads are left out, memory is bounded.
     """
-    reader = _Reader()
-    for line in _pieces(file):
-        reader.take(line)
-    return reader.kept()
+    return read_whole(file).lines
 
 
 def _pieces(file: TextIO) -> Iterator[_Line]:
     starts = True
-    for piece in iter(lambda: file.readline(FRAGMENT_CHARS), ""):
+    for piece in iter(functools.partial(file.readline, FRAGMENT_CHARS), ""):
         ends = piece.endswith("\n")
         yield _Line(piece.rstrip("\n"), starts, ends)
         starts = ends
+
+
+def _is_rule(text: str) -> bool:
+    return text[:1] == "=" and _RULE.match(text.rstrip()) is not None
 
 
 class _Source:
@@ -128,7 +132,7 @@ class _Source:
     def resumes(self, text: str) -> bool:
         """Does the log resume although a string seems open? A line torn by another writer loses its quotes."""
         resumed = self._ruled and bool(_BEGINS_RUN.match(text))
-        self._ruled = bool(_RULE.match(text.rstrip()))
+        self._ruled = _is_rule(text)
         if resumed:
             self.end(provisional=True)
         return resumed
@@ -136,6 +140,9 @@ class _Source:
     def scan(self, text: str, ends: bool) -> None:
         """Follow the quotes of one piece of source."""
         quote = self._quote
+        if "'" not in text and '"' not in text:
+            self._quote = None if ends and quote in ("'", '"') else quote
+            return
         for match in _QUOTE.finditer(text):
             token = match[0]
             if token[0] == "\\":
@@ -174,7 +181,8 @@ class _Reader:
     def take(self, line: _Line) -> None:
         text, source = line.text, self._source
         self._number += line.starts
-        self._is_empty = self._is_empty and not text.strip()
+        if self._is_empty and text.strip():
+            self._is_empty = False
         if not line.starts:
             if source.inside:
                 source.scan(text, line.ends)
@@ -185,7 +193,7 @@ class _Reader:
             if not (source.resumes(text) if source.in_string else self._ends_source(text)):
                 source.scan(text, line.ends)
                 return
-        elif source.provisional and _RULE.match(text.rstrip()):
+        elif source.provisional and _is_rule(text):
             self._take_back()
             source.end(provisional=False)
             return
@@ -216,7 +224,7 @@ class _Reader:
                 del self._kept[KEPT_LINES_MAX // 2 : -KEPT_LINES_MAX // 2]
 
     def _ends_source(self, text: str) -> bool:
-        if _RULE.match(text.rstrip()):
+        if _is_rule(text):
             self._source.end(provisional=False)
             return True
         if text[:1].isspace() or "{" in text or len(text) > LINE_CHARS_MAX:
@@ -239,15 +247,14 @@ class _Reader:
         self._runs += 1
         self._began.append(self._number)
 
-    def kept(self) -> list[tuple[int, str]]:
-        """The lines of the run that `finish` concludes from."""
-        if self._previous and not self._run.has_results:
-            began, until = self._began[-2], self._began[-1]
-        else:
-            began, until = self._began[-1], self._number + 1
-        return [line for line in self._kept if began <= line[0] < until]
-
     def finish(self) -> Reading:
-        if self._previous and not self._run.has_results:
-            return Reading(self._previous, self._runs - 1, self._is_empty, ends_in_source=False)
-        return Reading(self._run, self._runs, self._is_empty, ends_in_source=self._source.inside)
+        goes_back = self._previous is not None and not self._run.has_results
+        run, runs = (self._previous, self._runs - 1) if self._previous and goes_back else (self._run, self._runs)
+        began, until = self._began[-2:] if goes_back else (self._began[-1], self._number + 1)
+        return Reading(
+            run=run,
+            runs=runs,
+            is_empty=self._is_empty,
+            ends_in_source=self._source.inside and not goes_back,
+            lines=[line for line in self._kept if began <= line[0] < until],
+        )

@@ -17,7 +17,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from golf.errors import UnreadableInput
 from golf.measure.log_conclusions import EXACT_BPB, conclude, is_exact
@@ -106,12 +106,19 @@ def folder_logs(folder: Path) -> list[TrainingLog]:
                 log = _conclude(path, read_whole(file), expected)
         except (UnreadableInput, OSError):
             continue  # a folder may hold other files; one that is no log says nothing about the rest
-        if log is not None:
+        if log.points or log.candidates:
             logs.append(log)
     return in_order(logs)
 
 
-def parse_log(path: Path, data: bytes, expected: Mapping[int | None, float]) -> TrainingLog | None:
+class ParsedLog(NamedTuple):
+    """A log, and the lines that are its own, by number (from 1), to quote from."""
+
+    log: TrainingLog
+    lines: list[tuple[int, str]]
+
+
+def parse_log(path: Path, data: bytes, expected: Mapping[int | None, float]) -> ParsedLog | None:
     """Read a log that is in memory; None when it holds neither a step nor a score, or is no text.
 
     `expected` has the bits per byte that a submission claims by seed, its headline under None.
@@ -121,7 +128,9 @@ def parse_log(path: Path, data: bytes, expected: Mapping[int | None, float]) -> 
     except UnreadableInput:
         return None
     with io.TextIOWrapper(io.BytesIO(data), encoding=encoding, errors="replace") as file:
-        return _conclude(path, read_whole(file), expected)
+        reading = read_whole(file)
+    log = _conclude(path, reading, expected)
+    return ParsedLog(log, reading.lines) if log.points or log.candidates else None
 
 
 def named_first(path: Path) -> tuple[bool, str]:
@@ -134,7 +143,7 @@ def in_order(logs: Iterable[TrainingLog]) -> list[TrainingLog]:
     return sorted(logs, key=lambda log: (log.seed is None, log.seed or 0, log.path))
 
 
-def _conclude(path: Path, reading: Reading, expected: Mapping[int | None, float]) -> TrainingLog | None:
+def _conclude(path: Path, reading: Reading, expected: Mapping[int | None, float]) -> TrainingLog:
     log = conclude(path, reading, seed_in_name(path), None)
     claim = expected.get(log.seed) if log.seed is not None else None
     headline = expected.get(None)
@@ -143,7 +152,7 @@ def _conclude(path: Path, reading: Reading, expected: Mapping[int | None, float]
         claim = headline if log.final_bpb is None or (is_its_own and is_exact(headline)) else None
     if claim is not None and claim != log.final_bpb and log.candidates:
         log = conclude(path, reading, seed_in_name(path), claim)
-    return log if log.points or log.candidates else None
+    return log
 
 
 def seed_in_name(path: Path) -> int | None:

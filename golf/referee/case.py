@@ -184,10 +184,10 @@ def _logs(
         if data is None or digest in seen:
             continue
         seen.add(digest)
-        log = training_logs.parse_log(folder / name, data, expected)
-        if log is not None:
-            found.append(log)
-            texts[log.path] = LogText(name, decoded(data))
+        parsed = training_logs.parse_log(folder / name, data, expected)
+        if parsed is not None:
+            found.append(parsed.log)
+            texts[parsed.log.path] = LogText(name, decoded(data), parsed.lines)
         elif name.lower().endswith(".txt"):
             no_logs.append(TextFile(name, decoded(data)))
         elif b"\0" in data:

@@ -1,12 +1,11 @@
 """A submission's texts, with the lines that findings quote."""
 
 import ast
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from golf.errors import UnreadableInput
-from golf.measure.log_source import own_lines
 from golf.referee import source
 from golf.referee.reading import printable
 from golf.rulings import Evidence
@@ -73,7 +72,5 @@ class Script(TextFile):
 class LogText(TextFile):
     """The text of a log, which may hold the source of its script as well."""
 
-    @cached_property
-    def own_lines(self) -> list[tuple[int, str]]:
-        """Numbers and texts of the lines that are the log's own, of the last run that came to anything."""
-        return own_lines(io.StringIO(self.text))
+    own_lines: Sequence[tuple[int, str]] = ()
+    """Numbers and texts of the lines that are the log's own, of the last run that came to anything."""

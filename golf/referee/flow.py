@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from golf.referee.program import Function, Module, Program, ends, imported, is_main_guard
@@ -137,6 +138,8 @@ class Trace:
     """Forwards whose loss reaches a number called bits per byte, with the places that it does."""
     renewed: dict[int, list[Event]] = field(default_factory=dict)
     """Weights made, reset or loaded anew."""
+    cuts: list[tuple[int, ...]] = field(default_factory=list)
+    """For each slice of text the loops it is taken in."""
     tensors: set[int] = field(default_factory=set)
     """Weights that are single tensors made in the script, such as an added bias."""
     is_cut_short: bool = False
@@ -218,15 +221,15 @@ def _joined(values: Iterable[_Value]) -> Tags:
 
 
 def _keys(tags: Tags, *kinds: TagKind) -> frozenset[Any]:
-    return frozenset(tag.key for tag in tags if tag.kind in kinds)
+    return tags and frozenset(tag.key for tag in tags if tag.kind in kinds)
 
 
 def _only(tags: Tags, *kinds: TagKind) -> Tags:
-    return frozenset(tag for tag in tags if tag.kind in kinds)
+    return tags and frozenset(tag for tag in tags if tag.kind in kinds)
 
 
 def _without(tags: Tags, *kinds: TagKind) -> Tags:
-    return frozenset(tag for tag in tags if tag.kind not in kinds)
+    return tags and frozenset(tag for tag in tags if tag.kind not in kinds)
 
 
 # --- names that mean something
@@ -284,6 +287,7 @@ _SAVES = frozenset(("save", "dump", "write", "savez", "savez_compressed", "save_
 _READS = frozenset(("load", "open", "read_bytes", "fromfile", "memmap", "frombuffer", "load_file", "read"))
 
 
+@lru_cache(maxsize=4096)
 def _named(name: str) -> Tags:
     """What a name alone says of the text it holds."""
     if _VAL_NAME.search(name):
@@ -903,6 +907,7 @@ class _Walk:
         key = (shape, tuple(map(id, held)))
         if key not in self.cuts:
             self.cuts[key] = len(self.cuts)
+            self.trace.cuts.append(tuple(self.loops))
             self.kept.append(held)  # their ids must stay theirs
         return self.cuts[key]
 
@@ -924,7 +929,7 @@ class _Walk:
                     closure=next((v.closure for v in values if v.closure), None),
                 )
             return _Value(_only(chosen, "loop", "data", "cut", "upto", "from"), closure=base.closure)
-        tags = self.looked_up(base.tags, chosen) | _only(chosen, "loop", "data", "cut", "adapted", "loss")
+        tags = self.looked_up(base.tags, chosen) | _only(chosen, "loop", "data", "adapted", "loss")
         if any(tag.kind == "data" for tag in base.tags):
             if isinstance(index, ast.Slice | ast.Tuple) and not _only(base.tags, "loss"):
                 names = [inner for inner in ast.walk(index) if isinstance(inner, ast.Name)]
@@ -959,9 +964,15 @@ class _Walk:
             self.report(node, env, tags, word[1] if word else "")
         return _Value(_without(tags, "loss"))
 
-    def operation(self, node: ast.expr, env: _Env) -> _Value:
-        values = [self.value(child, env) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-        return _Value(self.computed(_joined(values)))
+    def operation(self, node: ast.BinOp | ast.Compare | ast.UnaryOp, env: _Env) -> _Value:
+        if isinstance(node, ast.BinOp):
+            parts = [node.left, node.right]
+        elif isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        else:
+            parts = [node.operand]
+        tags = _joined(self.value(part, env) for part in parts)
+        return _Value(self.computed(tags)) if tags else _EMPTY
 
     def choice(self, node: ast.IfExp, env: _Env) -> _Value:
         self.value(node.test, env)

@@ -237,6 +237,37 @@ def score_last(model, tokens):
     assert codes(script) == [("TTT_TRAIN_THEN_SCORE", "block")]
 
 
+ROUND = """
+def round_by_round(model, tokens):
+    opt = torch.optim.SGD(model.parameters(), lr=0.001)
+    total = torch.zeros(())
+    for pos in range(0, tokens.numel() - 1, 64):
+        LEARN
+        opt.zero_grad()
+        model(piece[:-1], piece[1:]).backward()
+        opt.step()
+        with torch.no_grad():
+            for at in range(pos, pos + 64, 16):
+                window = tokens[at : at + 17]
+                total += model(window[:-1], window[1:])
+    return total / math.log(2.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("learn", "expected"),
+    [
+        ("stop = pos + 64\n        piece = tokens[pos:stop]", [("TTT_TRAIN_THEN_SCORE", "flag")]),
+        ("history_end = pos\n        piece = tokens[max(0, pos - 512) : history_end]", []),
+    ],
+)
+def test_learning_and_scoring_other_slices_in_one_round_asks_for_a_person(
+    learn: str, expected: list[tuple[str, str]]
+) -> None:
+    script = main("bpb = round_by_round(model, val_tokens)", *REPORT, before=ROUND.replace("LEARN", learn))
+    assert codes(script) == expected
+
+
 # --- what does not count
 
 

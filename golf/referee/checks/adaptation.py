@@ -13,6 +13,7 @@ Score first, bank, then train, chunk by chunk, is legal and leaves nothing here:
 the loops around both walk on through the text.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ from golf.referee.flow import TRAIN, VAL, Forward, Trace, Update, follow
 from golf.referee.program import program_of
 from golf.referee.rulebook import finding
 from golf.rulings import SEVERITIES, Code, Finding, Severity
+
+EARLIER = re.compile(r"hist|prev|past|prefix|scored|seen", re.IGNORECASE)
+"""Names of places in the text that lie before what is scored."""
 
 
 def findings(case: Case) -> list[Finding]:
@@ -109,7 +113,7 @@ def _offence(trace: Trace, index: int, number: int, headlines: set[str]) -> _Off
     walked = [loop for loop in shared if _walks(trace, loop, score) or _walks(trace, loop, update)]
     if index in score.adapted:
         if walked:
-            return _within_chunk(trace, update, number, severity)
+            return _within_chunk(trace, update, number, walked, severity)
         if _are_apart(update, score):
             return None
         return _after_everything(trace, update, score, severity, is_headline)
@@ -145,23 +149,35 @@ def _are_apart(update: Update, score: Forward) -> bool:
     return bool(_ends(update) & _begins(score) - _begins(update))
 
 
-def _within_chunk(trace: Trace, update: Update, number: int, severity: Severity) -> _Offence | None:
+def _are_the_same(trace: Trace, update: Update, score: Forward, walked: Sequence[int]) -> bool:
+    """Whether both take one and the same slice in these loops."""
+    shared = {tag.key for tag in update.data & score.data if tag.kind == "cut"}
+    return any(loop in trace.cuts[cut] for cut in shared for loop in walked)
+
+
+def _within_chunk(
+    trace: Trace, update: Update, number: int, walked: Sequence[int], severity: Severity
+) -> _Offence | None:
     """The update came first inside the loop that walks the text."""
     score = trace.forwards[number]
-    is_slot = bool(update.nets) and update.nets <= trace.tensors
     begins = {place for bank in trace.banks if number in bank.forwards for place in bank.begins}
     if begins & _ends(update) - _begins(update):  # learnt up to where the kept losses begin
         return None
-    if is_slot:
+    is_same = _are_the_same(trace, update, score, walked)
+    if update.nets and update.nets <= trace.tensors:
+        if not is_same:
+            return None
         return _Offence(
             "SLOT_NONCAUSAL", update, score, severity,
             f"{update.function} optimises a tensor on a window (line {update.line}) and scores the window with it "
             f"(line {score.line})",
         )  # fmt: skip
+    if not is_same and any(EARLIER.search(place) for place in _ends(update) | _begins(update)):
+        return None
     return _Offence(
-        "TTT_TRAIN_THEN_SCORE", update, score, severity,
-        f"{update.function} trains on a chunk (line {update.line}) before {score.function} scores it "
-        f"(line {score.line})",
+        "TTT_TRAIN_THEN_SCORE", update, score, severity if is_same else "flag",
+        f"{update.function} trains on {'a chunk' if is_same else 'text'} (line {update.line}) before {score.function} "
+        f"scores {'it' if is_same else 'some in the same round'} (line {score.line})",
     )  # fmt: skip
 
 

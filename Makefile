@@ -5,7 +5,7 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 
-.PHONY: demo test test-slow check setup tools
+.PHONY: demo test test-slow check referee-report setup tools
 
 demo: setup
 	$(BIN)/golf demo
@@ -21,6 +21,14 @@ check: setup tools
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest
+
+# Labelled submissions are others' work and not part of the project: DATA is the folder that holds them, CHALLENGE a clone
+# of openai/parameter-golf with its pull-request refs. Sections that lack theirs say so.
+DATA      ?= ../shared/data
+CHALLENGE ?=
+
+referee-report: setup
+	$(BIN)/python bench/referee_report.py --data "$(DATA)" $(if $(CHALLENGE),--checkout "$(CHALLENGE)")
 
 setup: .venv/ready
 

@@ -13,7 +13,7 @@ _STOPPED = re.compile(r"stopping_early\b|peak memory allocated", re.IGNORECASE)
 
 def submitted(case: Case) -> Sequence[TrainingLog]:
     """The logs the score stands on; all of them where the submission does not tell which those are."""
-    names = {seed.log for seed in case.submission.seeds}
+    names = {name for seed in case.submission.seeds for name in (seed.log, *seed.also)}
     return [log for log in case.logs if name_of(case, log) in names] or case.logs
 
 

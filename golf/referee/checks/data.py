@@ -22,9 +22,11 @@ LOCAL_SHARDS_MIN = 1000
 WHOLE = 0.97
 """Share of the split from which a score covers it: a long sequence length leaves a last row over."""
 
+COMMAND_CHARS_MAX = 4_000
+
 _CASEOPS_TOKENS = round(TOKENS_PER_BYTE["SP8192 CaseOps"] * VALIDATION_BYTES)
 
-_PREPARES = re.compile(r"python\S*\s+\S*prepare_caseops\w*\.py\b[^#]*")
+_PREPARES = re.compile(r"python[\d.]{0,5}\s+\S{0,99}prepare_caseops\w{0,20}\.py\b")
 _DOWNLOADS = re.compile(r"snapshot_download|huggingface-cli|hf download|romeerp/parameter-golf-caseops", re.IGNORECASE)
 _ALL_DOCS = re.compile(r"val[-_]docs[= ]\s*50[,_]?000", re.IGNORECASE)
 _FEW_DOCS = re.compile(r"val[-_]docs`?\s?[= ]\s?`?10[,_]?000", re.IGNORECASE)
@@ -100,8 +102,8 @@ def _commands(texts: list[TextFile]) -> Iterator[tuple[TextFile, int, str]]:
         joined, first = "", 0
         for number, line in enumerate(text.lines, 1):
             first = number if not joined else first
-            joined += line.rstrip("\\")
-            if not line.endswith("\\") or len(joined) > 4000:
+            joined += line[:COMMAND_CHARS_MAX].rstrip("\\")
+            if not line.endswith("\\") or len(joined) > COMMAND_CHARS_MAX:
                 yield text, first, joined
                 joined = ""
 

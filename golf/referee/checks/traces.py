@@ -43,7 +43,7 @@ def _line(pattern: str) -> re.Pattern[str]:
 TRACES = (
     Trace(
         "TTT_PREQUANT_VAL",
-        _line(r"^\W{0,4}pre-?quant[-_]?ttt\S*[: ].*epoch|\bpost-prequant-ttt\b"),
+        _line(r"^\W{0,4}pre-?quant[-_]?ttt\S{0,20}[: ].*epoch|\bpost-prequant-ttt\b"),
         "epochs over the validation split before quantisation and scoring",
         of_score=False,
     ),
@@ -58,15 +58,15 @@ TRACES = (
     Trace(
         "PPM_UNNORMALISED",
         _line(
-            r"\bppm_(?:mix|mixer|sliding|full_native|token\w*)\b.*bpb|\bppm:mix\b|\bppm_only=|ppm \w* ?mixture eval"
-            r"|_ppm\w* val_"
+            r"\bppm_(?:mix|mixer|sliding|full_native|token\w{0,20})\b.*bpb|\bppm:mix\b|\bppm_only=|ppm \w{0,20} ?mixture eval"
+            r"|_ppm\w{0,20} val_"
         ),
         "the score is of a byte mixture with PPM",
     ),
     Trace(
         "GPTQ_CALIB_ON_VAL",
         _line(
-            r"(?:gptq|hessian|calib)\S*.{0,60}(?:\bval(?:idation)?[- ](?:data|tokens|split)|source=val\b)"
+            r"(?:gptq|hessian|calib).{0,60}?(?:\bval(?:idation)?[- ](?:data|tokens|split)|source=val\b)"
             r"|calib:val_tail"
         ),
         "quantisation is calibrated on validation data",
@@ -88,16 +88,16 @@ TRACES = (
 
 _NGRAM = _line(
     r"n-?gram_(?:cache|eval|mixer|single_pass|two_pass)\b.*(?:order|bpb|alpha)|final_n-?gram"
-    r"|ngram\d+(?:_exact)? val_loss|starting n-?gram .{0,12}eval|n-?gram eval cache|ngram_bpb|prefill\w* .{0,20}n-?gram"
+    r"|ngram\d+(?:_exact)? val_loss|starting n-?gram .{0,12}eval|n-?gram eval cache|ngram_bpb|prefill\w{0,9} .{0,20}n-?gram"
 )
 _NORMALISED = _line(r"dirichlet|ngram_tilt|normali[sz]ed")
 
 _EPOCH = _line(
     r"^\W{0,4}(?:INFO: )?(?!.*(?:burst|e2e|meta|ttt_train|chunk \d|prequant))"
-    r"(?:(?:\w*ttt\w*|val_adapt\w*)(?::\w+)?[:_ ]{1,2}epoch[:=_ ]{0,2}\d+/\d+\b.*loss|ttt_adapt_time[:=])"
+    r"(?:(?:\w{0,20}ttt\w{0,20}|val_adapt\w{0,20})(?::\w{1,20})?[:_ ]{1,2}epoch[:=_ ]{0,2}\d+/\d+\b.*loss|ttt_adapt_time[:=])"
 )
-_QUANTISES = _line(r"^\W{0,4}(?:gptq|quantiz|Serialized model \S*(?:int|quant))")
-_SCORED = _line(r"^\W{0,4}(?:final|quantized|legal_ttt)\S*(?: sliding)? .*val_bpb")
+_QUANTISES = _line(r"^\W{0,4}(?:gptq|quantiz|Serialized model \S{0,30}(?:int|quant))")
+_SCORED = _line(r"^\W{0,4}(?:final|quantized|legal_ttt)\S{0,60}(?: sliding)? .*val_bpb")
 
 _CALIBRATES = _line(r"gptq:\s?(?:calibrat|collecting hessians)")
 _GENERATED = _line(
@@ -113,7 +113,7 @@ _WORTH_A_LOOK = _line(
 )
 """Words without which a line is no trace: most of a log's lines are steps."""
 
-_TEMPERATURES = _line(r"^final\w*_T(\d\.\d+)(?:_exact)? val_loss")
+_TEMPERATURES = _line(r"^final\w{0,20}_T(\d\.\d+)(?:_exact)? val_loss")
 
 
 @dataclass(frozen=True)

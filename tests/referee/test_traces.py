@@ -115,6 +115,12 @@ def test_calibration_within_the_clock_or_on_generated_text_is_legal(
     assert not shown(tmp_path, plain(train_s=train_s, before=lines))
 
 
+@pytest.mark.parametrize("word", ["gptq", "ttt_", "ttt:", "ppm_mix ", "ngram_"])
+def test_a_word_repeated_endlessly_is_read_to_its_end(tmp_path: Path, word: str) -> None:
+    """Expressions without a bound take minutes on such lines, and the suite's time limit ends them."""
+    assert not shown(tmp_path, plain(after=[word * (590 // len(word))] * 500))
+
+
 def test_a_temperature_chosen_on_rescored_tokens_is_a_second_pass(tmp_path: Path) -> None:
     """As in #991, submitted at T=0.98."""
     log = plain(label="final_ttt_T1.0", after=["final_ttt_T0.98_exact val_loss:2.02 val_bpb:1.195"])

@@ -58,8 +58,8 @@ TRACES = (
     Trace(
         "PPM_UNNORMALISED",
         _line(
-            r"\bppm_(?:mix|mixer|sliding|full_native|token\w{0,20})\b.*bpb|\bppm:mix\b|\bppm_only=|ppm \w{0,20} ?mixture eval"
-            r"|_ppm\w{0,20} val_"
+            r"\bppm_(?:mix|mixer|sliding|full_native|token\w{0,20})\b.*bpb|\bppm:mix\b|\bppm_only="
+            r"|ppm \w{0,20} ?mixture eval|_ppm\w{0,20} val_"
         ),
         "the score is of a byte mixture with PPM",
     ),
@@ -88,13 +88,15 @@ TRACES = (
 
 _NGRAM = _line(
     r"n-?gram_(?:cache|eval|mixer|single_pass|two_pass)\b.*(?:order|bpb|alpha)|final_n-?gram"
-    r"|ngram\d+(?:_exact)? val_loss|starting n-?gram .{0,12}eval|n-?gram eval cache|ngram_bpb|prefill\w{0,9} .{0,20}n-?gram"
+    r"|ngram\d+(?:_exact)? val_loss|starting n-?gram .{0,12}eval|n-?gram eval cache|ngram_bpb"
+    r"|prefill\w{0,9} .{0,20}n-?gram"
 )
 _NORMALISED = _line(r"dirichlet|ngram_tilt|normali[sz]ed")
 
 _EPOCH = _line(
     r"^\W{0,4}(?:INFO: )?(?!.*(?:burst|e2e|meta|ttt_train|chunk \d|prequant))"
-    r"(?:(?:\w{0,20}ttt\w{0,20}|val_adapt\w{0,20})(?::\w{1,20})?[:_ ]{1,2}epoch[:=_ ]{0,2}\d+/\d+\b.*loss|ttt_adapt_time[:=])"
+    r"(?:(?:\w{0,20}ttt\w{0,20}|val_adapt\w{0,20})(?::\w{1,20})?[:_ ]{1,2}epoch[:=_ ]{0,2}\d+/\d+\b.*loss"
+    r"|ttt_adapt_time[:=])"
 )
 _QUANTISES = _line(r"^\W{0,4}(?:gptq|quantiz|Serialized model \S{0,30}(?:int|quant))")
 _SCORED = _line(r"^\W{0,4}(?:final|quantized|legal_ttt)\S{0,60}(?: sliding)? .*val_bpb")

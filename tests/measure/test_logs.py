@@ -312,6 +312,38 @@ def test_claimed_score_that_no_line_states_becomes_no_number(log):
     assert log(CHALLENGE, expected_bpb=1.05).final_bpb == 1.22436570
 
 
+BESIDE = """\
+pre-quantization post-ema val_loss:2.00000000 val_bpb:1.17158907 eval_time:33143ms
+mixer_of_ours val_bpb:0.99548272 eval_time:363674ms
+online_best_sliding_exact val_loss:2.79407102 val_bpb:1.08167651
+final_sliding_window_exact val_loss:2.80000000 val_bpb:1.09000000 eval_time:90000ms
+"""
+
+
+@pytest.mark.parametrize("claim", [0.99548272, 1.08167651, 0.9955])
+def test_score_beside_the_final_one_is_final_only_when_it_is_what_is_claimed(log, claim):
+    assert log(BESIDE).final_bpb == 1.09
+    assert log(BESIDE, expected_bpb=claim).final_bpb == pytest.approx(claim, abs=6e-5)
+
+
+def test_score_from_before_quantisation_is_never_final_whatever_is_claimed(log):
+    assert log(BESIDE, expected_bpb=1.17158907).final_bpb == 1.09
+
+
+TWO_SCORES = """\
+final_roundtrip_exact val_loss:2.10000000 val_bpb:1.21234567
+final_sliding_window_exact val_loss:2.00000000 val_bpb:1.19876543
+"""
+
+
+def test_headline_to_six_decimals_is_the_score_of_the_log_that_states_it(tmp_path):
+    (tmp_path / "train.log").write_text(TWO_SCORES)
+    (tmp_path / "submission.json").write_text(json.dumps({"val_bpb": 1.21234567}))
+    assert [it.final_bpb for it in folder_logs(tmp_path)] == [1.21234567]
+    (tmp_path / "submission.json").write_text(json.dumps({"val_bpb": 1.2123}))
+    assert [it.final_bpb for it in folder_logs(tmp_path)] == [1.19876543]
+
+
 def test_diagnostics_alone_are_no_final_score(log):
     it = log(
         "DIAGNOSTIC post_ema val_loss:1.9222 val_bpb:1.1385 eval_time:1960ms\n"

@@ -19,7 +19,7 @@ from golf.schema import TrainingLog
 
 SEEDS = 3
 """Runs that a record's average is most often over (R)."""
-SETTINGS_DIFFER = 3
+SETTINGS_DIFFER = 4
 """Differing settings from which the seeds are not of one configuration; accepted records differ in one at most."""
 SEED_MAX = 1_000_000
 """Nobody sets a larger one by hand; it came out of a search or a clock."""
@@ -115,7 +115,8 @@ def _weak(case: Case) -> Iterator[Finding]:
     if differing := _differing(logs):
         name, values = next(iter(differing.items()))
         text = f"the seeds' logs differ in {len(differing)} settings: {', '.join(list(differing)[:6])}"
-        where = [logged.quote(case, log, rf"\b{re.escape(name)}\b", log.hyperparameters[name]) for log in logs[:2]]
+        apart = [next(log for log in logs if log.hyperparameters[name] == value) for value in values[:2]]
+        where = [logged.quote(case, log, rf"\b{re.escape(name)}\b", log.hyperparameters[name]) for log in apart]
         severity: Severity = "flag" if len(differing) >= SETTINGS_DIFFER else "note"
         yield finding(
             "EVIDENCE_WEAK", f"{text} ({name}: {', '.join(values)})", *where, severity=severity, confidence=0.7

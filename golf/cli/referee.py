@@ -18,7 +18,7 @@ def register(verbs: verb.Verbs) -> None:
         "audit",
         audit,
         "test a scorer from outside: does a score move with later tokens, do probabilities sum to 1, is there a memory",
-        "golf audit experiments/2026-11-21_baseline      or: golf audit scorers.py:my_scorer --vocab-size 1024",
+        "golf audit scorers.py:my_scorer --vocab-size 1024",
     )
     _scorer_arguments(probe)
     probe.add_argument(

@@ -35,8 +35,8 @@ SOURCE_LINES_MIN = 100
 
 _TRAINS = re.compile(r"\.backward\(|value_and_grad|\bgrad\(|GradientTape|\.grad\b")
 _SETTINGS_OF_A_RUN = re.compile(
-    r"seed|run_?id|path|dir|file|log|time|date|host|rank|port|tokens_?seen|_ms$|artifact|^params$|val_tokens|shards"
-    r"|^s$|world_size|grad_accum|wallclock",
+    r"(?:^|_)(?:seeds?|run_?id|path|dir|files?|logs?|logfile|time|date|host|port|every|artifact|wallclock)(?:_|$)"
+    r"|^(?:s|params|tokens|rank|local_rank|world_size|grad_accum\w*|val_tokens|train_shards|tokens_?seen)$|_ms$",
     re.IGNORECASE,
 )
 """Settings that differ between seeds of one configuration."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from golf.referee.program import Function, Module, Program, ends, imported, is_main_guard
 from golf.referee.settings import Local, Settings
@@ -78,6 +78,10 @@ class Loop(Event):
 
     is_counted: bool
     """`for`, whose variable tells what it selects; a `while` may select anything."""
+    rounds: int | None
+    """How often it goes round, where a setting or a constant tells."""
+    is_settled: bool
+    """False when the submission's sources disagree on how often."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ class Trace:
     """For each slice of text the loops it is taken in."""
     tensors: set[int] = field(default_factory=set)
     """Weights that are single tensors made in the script, such as an added bias."""
+    single: set[int] = field(default_factory=set)
+    """Of these the ones whose first dimension is 1: one for a whole batch."""
     is_cut_short: bool = False
 
 
@@ -302,6 +308,23 @@ def _spelled(text: str) -> Tags:
     if _VAL_TEXT.search(text):
         return frozenset((VAL,))
     return frozenset((TRAIN,)) if _TRAIN_TEXT.search(text) else NOTHING
+
+
+def _place(bound: ast.expr | None) -> str:
+    """The name of a place in a text: `end` of `end`, `end + 1` and `int(end)`; `?` without one."""
+    while isinstance(bound, ast.BinOp | ast.Call):
+        if isinstance(bound, ast.BinOp) and isinstance(bound.right, ast.Constant):
+            bound = bound.left
+        elif isinstance(bound, ast.Call) and last_name(bound.func) == "int" and len(bound.args) == 1:
+            bound = bound.args[0]
+        else:
+            break
+    return name_of(bound)
+
+
+def _is_range(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether an expression is `range(n)`."""
+    return isinstance(node, ast.Call) and last_name(node.func) in ("range", "trange") and len(node.args) == 1
 
 
 def _is_callable(value: _Value) -> bool:
@@ -615,6 +638,16 @@ class _Walk:
         self.trace.tensors.add(net)
         return net
 
+    def learnable(self, node: ast.AST, env: _Env, shape: ast.expr | None) -> _Value:
+        """A tensor of the script's own that gradients go into, made by a call such as `torch.zeros(1, 512)`."""
+        net = self.new_tensor(node, env)
+        first = shape.args[0] if isinstance(shape, ast.Call) and shape.args else None
+        if isinstance(first, ast.Tuple | ast.List) and first.elts:
+            first = first.elts[0]
+        if isinstance(first, ast.Constant) and first.value == 1:
+            self.trace.single.add(net)
+        return _Value(frozenset((Tag("net", net),)))
+
     def mutate(self, target: ast.expr, tags: Tags, env: _Env) -> None:
         """Add tags to what a name or attribute holds."""
         if not tags:
@@ -693,8 +726,11 @@ class _Walk:
                 env.names[name] = _Value(mine.tags | value.tags, None, mine.fields or value.fields, closure, instance)
 
     @contextmanager
-    def loop(self, node: ast.stmt, env: _Env) -> Iterator[int]:
-        self.trace.loops.append(Loop(**self.place(node, env), is_counted=not isinstance(node, ast.While)))
+    def loop(self, node: ast.stmt, env: _Env, rounds: int | None = None, is_settled: bool = True) -> Iterator[int]:
+        is_counted = not isinstance(node, ast.While)
+        self.trace.loops.append(
+            Loop(**self.place(node, env), is_counted=is_counted, rounds=rounds, is_settled=is_settled)
+        )
         index = len(self.trace.loops) - 1
         self.loops.append(index)
         try:
@@ -704,7 +740,13 @@ class _Walk:
 
     def for_loop(self, node: ast.For | ast.AsyncFor, env: _Env) -> None:
         over = self.value(node.iter, env)
-        with self.loop(node, env) as index:
+        times = node.iter.args[0] if _is_range(node.iter) else None
+        rounds = self.settings.value(times, env.local) if times is not None else None
+        rounds = rounds if isinstance(rounds, int) else None
+        if rounds is not None and rounds <= 0:
+            return
+        is_settled = times is None or not self.settings.is_disputed(times)
+        with self.loop(node, env, rounds, is_settled) as index:
             items = over.items
             if items and all(_is_callable(item) for item in items):
                 for item in items[:4]:  # functions or objects in turn
@@ -896,9 +938,9 @@ class _Walk:
         tags: set[Tag] = set()
         for part in index.elts if isinstance(index, ast.Tuple) else [index]:
             if isinstance(part, ast.Slice):
-                if "?" not in (name := name_of(part.upper)):
+                if "?" not in (name := _place(part.upper)):
                     tags.add(Tag("upto", name))
-                if "?" not in (name := name_of(part.lower)):
+                if "?" not in (name := _place(part.lower)):
                     tags.add(Tag("from", name))
         return frozenset(tags)
 
@@ -929,7 +971,7 @@ class _Walk:
                     closure=next((v.closure for v in values if v.closure), None),
                 )
             return _Value(_only(chosen, "loop", "data", "cut", "upto", "from"), closure=base.closure)
-        tags = self.looked_up(base.tags, chosen) | _only(chosen, "loop", "data", "adapted", "loss")
+        tags = self.looked_up(base.tags, chosen) | _without(chosen, "net", "uses", "cut")
         if any(tag.kind == "data" for tag in base.tags):
             if isinstance(index, ast.Slice | ast.Tuple) and not _only(base.tags, "loss"):
                 names = [inner for inner in ast.walk(index) if isinstance(inner, ast.Name)]
@@ -1127,14 +1169,14 @@ class _Walk:
             return self.in_place(node, env, name, receiver, given)
         if name in _FRESH and not (isinstance(node.func, ast.Name) and env.find(name)):
             if "requires_grad" in words or any(word.arg == "requires_grad" for word in node.keywords):
-                return _Value(frozenset((Tag("net", self.new_tensor(node, env)),)))
+                return self.learnable(node, env, node)
             return _Value(self.computed(given) if name in ("tensor", "full") else NOTHING)
         if name == "Parameter":
-            return _Value(frozenset((Tag("net", self.new_tensor(node, env)),)))
+            return self.learnable(node, env, node.args[0] if node.args else None)
         if name == "requires_grad_" and isinstance(node.func, ast.Attribute) and not _keys(receiver.tags, "net"):
-            tag = Tag("net", self.new_tensor(node, env))
-            self.mutate(node.func.value, frozenset((tag,)), env)
-            return _Value(_without(receiver.tags, "uses", "adapted", "loss") | {tag})
+            made = self.learnable(node, env, node.func.value)
+            self.mutate(node.func.value, made.tags, env)
+            return _Value(_without(receiver.tags, "uses", "adapted", "loss") | made.tags)
         if name == "setattr" and len(arguments) == 3:
             self.put_into(arguments[0].tags, self.networks(arguments[2].tags))
             return _EMPTY

@@ -448,6 +448,24 @@ def test_of_several_epochs_only_the_first_is_a_score(banked: str, expected: list
     assert codes(main("bpb = score_documents(model, val_tokens, args.epochs)", *REPORT, before=before)) == expected
 
 
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        (("ADAPT_EPOCHS=1 torchrun train_gpt.py",), []),
+        (("ADAPT_EPOCHS=2 torchrun train_gpt.py",), [("TTT_MULTI_EPOCH_RESCORE", "block")]),
+        (
+            ("ADAPT_EPOCHS=2 torchrun train_gpt.py", "ADAPT_EPOCHS=1 torchrun train_gpt.py"),
+            [("TTT_MULTI_EPOCH_RESCORE", "flag")],
+        ),
+        (("ADAPT_EPOCHS=0 torchrun train_gpt.py",), []),
+    ],
+)
+def test_how_many_epochs_is_a_setting(commands: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
+    before = ADAPTER_PER_DOCUMENT.replace("BANKED", "True")
+    script = main("bpb = score_documents(model, val_tokens, args.epochs)", *REPORT, before=before)
+    assert codes(script, readme=fenced(*commands)) == expected
+
+
 def test_an_adapter_per_document_with_one_epoch_is_legal() -> None:
     before = ADAPTER_PER_DOCUMENT.replace("BANKED", "True").replace(
         "        for epoch in range(epochs):\n            for ci", "        if True:\n            for ci"
@@ -547,7 +565,12 @@ def slot(model, tokens, stride=16):
 
 @pytest.mark.parametrize(
     ("learnt", "expected"),
-    [("losses", [("SLOT_NONCAUSAL", "flag")]), ("losses[s:]", [("SLOT_NONCAUSAL", "flag")]), ("losses[:s]", [])],
+    [
+        ("losses", [("SLOT_NONCAUSAL", "flag")]),
+        ("losses[s:]", [("SLOT_NONCAUSAL", "flag")]),
+        ("losses[:s]", [("SLOT_NONCAUSAL", "note")]),
+        ("losses[: s - 1]", [("SLOT_NONCAUSAL", "note")]),
+    ],
 )
 def test_slot_is_flagged_where_it_learns_from_what_it_scores(learnt: str, expected: list[tuple[str, str]]) -> None:
     script = main("bpb = slot(model, val_tokens)", *REPORT, before=SLOT.replace("LEARNT", learnt))
@@ -562,7 +585,36 @@ def test_slot_masks_are_read() -> None:
     masked = masked.replace("LEARNT.mean()", "(losses * mask).sum()")
     lines = ("bpb = slot(model, val_tokens)", *REPORT)
     assert codes(main(*lines, before=masked.replace("PART", "s:"))) == [("SLOT_NONCAUSAL", "flag")]
-    assert codes(main(*lines, before=masked.replace("PART", ":s"))) == []
+    assert codes(main(*lines, before=masked.replace("PART", ":s"))) == [("SLOT_NONCAUSAL", "note")]
+
+
+@pytest.mark.parametrize(("shape", "severity"), [("1, 1, 512", "flag"), ("len(batch), 1, 512", "note")])
+def test_one_tensor_for_a_batch_of_windows_leaks_between_them(shape: str, severity: str) -> None:
+    batched = f"""
+def slot(model, tokens, stride=16):
+    total = torch.zeros(())
+    starts = list(range(0, tokens.numel() - 1, stride))
+    for bi in range(0, len(starts), 8):
+        batch = starts[bi : bi + 8]
+        x, y = torch.zeros(8, 64), torch.zeros(8, 64)
+        for i, ws in enumerate(batch):
+            window = tokens[ws : ws + 65]
+            x[i] = window[:-1]
+            y[i] = window[1:]
+        s = 64 - stride
+        hidden = model.encode(x)
+        delta = torch.zeros({shape}, requires_grad=True)
+        opt = torch.optim.AdamW([delta])
+        for _ in range(8):
+            opt.zero_grad()
+            losses = F.cross_entropy(model.head(hidden + delta), y, reduction="none")
+            losses[:, :s].mean().backward()
+            opt.step()
+        final = F.cross_entropy(model.head(hidden + delta), y, reduction="none")
+        total += final[:, s:].sum()
+    return total / math.log(2.0)
+"""
+    assert codes(main("bpb = slot(model, val_tokens)", *REPORT, before=batched)) == [("SLOT_NONCAUSAL", severity)]
 
 
 # --- robustness

@@ -24,7 +24,7 @@ from golf.referee.program import program_of
 from golf.referee.rulebook import finding
 from golf.rulings import SEVERITIES, Code, Finding, Severity
 
-EARLIER = re.compile(r"hist|prev|past|prefix|scored|seen", re.IGNORECASE)
+EARLIER = re.compile(r"hist|prev|past|prefix|scored|seen|(?:ctx|context)_?(?:end|stop|upto)", re.IGNORECASE)
 """Names of places in the text that lie before what is scored."""
 
 
@@ -160,25 +160,40 @@ def _within_chunk(
 ) -> _Offence | None:
     """The update came first inside the loop that walks the text."""
     score = trace.forwards[number]
-    begins = {place for bank in trace.banks if number in bank.forwards for place in bank.begins}
-    if begins & _ends(update) - _begins(update):  # learnt up to where the kept losses begin
-        return None
     is_same = _are_the_same(trace, update, score, walked)
+    begins = {place for bank in trace.banks if number in bank.forwards for place in bank.begins}
+    stops = _ends(update) - _begins(update)
+    is_before = bool(begins & stops) or any(EARLIER.search(place) for place in stops)
     if update.nets and update.nets <= trace.tensors:
-        if not is_same:
-            return None
-        return _Offence(
-            "SLOT_NONCAUSAL", update, score, severity,
-            f"{update.function} optimises a tensor on a window (line {update.line}) and scores the window with it "
-            f"(line {score.line})",
-        )  # fmt: skip
-    if not is_same and any(EARLIER.search(place) for place in _ends(update) | _begins(update)):
+        return _slot(trace, update, score, walked, is_before, severity) if is_same else None
+    if is_before:  # learnt up to where the kept losses begin
         return None
     return _Offence(
         "TTT_TRAIN_THEN_SCORE", update, score, severity if is_same else "flag",
         f"{update.function} trains on {'a chunk' if is_same else 'text'} (line {update.line}) before {score.function} "
         f"scores {'it' if is_same else 'some in the same round'} (line {score.line})",
     )  # fmt: skip
+
+
+def _slot(
+    trace: Trace, update: Update, score: Forward, walked: Sequence[int], is_before: bool, severity: Severity
+) -> _Offence:
+    """A tensor optimised on a window and used to score it: on all of it, or on what comes before the scored part."""
+    batch = [
+        tag.key
+        for tag in update.data
+        if tag.kind == "loop" and tag.key not in update.loops and set(walked) & set(trace.loops[tag.key].loops)
+    ]
+    where = (
+        f"{update.function} optimises a tensor on a window (line {update.line}) and scores the window with it "
+        f"(line {score.line})"
+    )
+    if not is_before:
+        return _Offence("SLOT_NONCAUSAL", update, score, severity, where)
+    if batch and update.nets <= trace.single:
+        text = f"{where}: on contexts alone, but with one tensor for a batch of windows that overlap"
+        return _Offence("SLOT_NONCAUSAL", update, score, "flag", text)
+    return _Offence("SLOT_NONCAUSAL", update, score, "note", f"{where}: on its context alone, as far as names tell")
 
 
 def _after_everything(
@@ -215,13 +230,13 @@ def _repeated(trace: Trace, update: Update, number: int, shared: Sequence[int], 
     if not update.nets & score.nets:
         return None
     for loop in shared:
-        if _walks(trace, loop, score) or _is_renewed(trace, update, loop):
+        if trace.loops[loop].rounds == 1 or _walks(trace, loop, score) or _is_renewed(trace, update, loop):
             continue
         banks = [bank for bank in trace.banks if number in bank.forwards and loop in bank.loops]
         if banks and all(loop in bank.first_of for bank in banks):
             continue
         return _Offence(
-            "TTT_MULTI_EPOCH_RESCORE", update, score, severity,
+            "TTT_MULTI_EPOCH_RESCORE", update, score, severity if trace.loops[loop].is_settled else "flag",
             f"{update.function} scores text (line {score.line}) in every round of a loop (line "
             f"{trace.loops[loop].line}) that trains on the same text (line {update.line})",
         )  # fmt: skip

@@ -13,15 +13,24 @@ from golf.referee import chosen, headline, logged, stated
 from golf.referee.case import Case
 from golf.referee.claimed import in_json, in_readme, nowhere
 from golf.referee.rulebook import finding
-from golf.rulings import Evidence, Finding, Severity, SubmittedSeed
+from golf.referee.texts import TextFile
+from golf.rulings import Code, Evidence, Finding, Severity, SubmittedSeed
 
 SEEDS_MAX = 5
-"""Findings about single seeds; the others are counted."""
+"""Findings about single seeds, and as many about rows of tables."""
+
+TABLE_LINES_MAX = 2_000
+TABLE_CHARS_MAX = 1_000
+"""Of a README that are looked at for tables of seeds."""
+
+_BPB = re.compile(r"bp[bp]\b", re.IGNORECASE)
+_SCORE = re.compile(r"(?<![\d.,+−±~≈-])(?<![±~≈] )[01]\.\d{4,10}(?!\d)")
+_SIZE = re.compile(r"(?<![\d.,~≈+−-])(?<![~≈] )1[0-9],?\d{3},?\d{3}(?![\d.,])")
 
 
 def findings(case: Case) -> list[Finding]:
     """SCORE_DISAGREES and SIZE_DISAGREES."""
-    return [*_headline(case), *_readme(case), *_seeds(case)]
+    return [*_headline(case), *_readme(case), *_seeds(case), *_tables(case)]
 
 
 def _headline(case: Case) -> Iterator[Finding]:
@@ -93,6 +102,41 @@ def _seed_size(case: Case, row: stated.StatedSeed, log: SubmittedSeed) -> Findin
     where = in_json(case, *stated.BYTES, value=row.bytes) or nowhere(case, row.bytes)
     total = f"{log.artifact_bytes:,}".replace(",", ",?")
     return finding("SIZE_DISAGREES", text, where, _quote(case, log, total, f"{log.artifact_bytes} bytes"))
+
+
+def _tables(case: Case) -> Iterator[Finding]:
+    """A README's table of seeds against their logs: a row whose scores or sizes no log of that seed states."""
+    by_seed = {str(log.seed): [other for other in case.logs if other.seed == log.seed] for log in case.logs}
+    said = 0
+    for line, cells in _rows(case.readmes[0]) if case.readmes else ():
+        logs = next((by_seed[cell] for cell in cells[:2] if cell in by_seed), [])
+        scores = [float(number) for cell in cells for number in _SCORE.findall(cell)]
+        sizes = [int(number.replace(",", "")) for cell in cells for number in _SIZE.findall(cell)]
+        logged_scores = [score for log in logs for score in (*log.candidates.values(), log.last_step_bpb) if score]
+        logged_sizes = [log.artifact_bytes for log in logs if log.artifact_bytes is not None]
+        found: list[tuple[Code, str]] = []
+        if scores and logged_scores and not any(chosen.is_near(a, b) for a in logged_scores for b in scores):
+            stated_ = ", ".join(f"{score:.10g}" for score in scores[:3])
+            found.append(("SCORE_DISAGREES", f"{stated_} for seed {logs[0].seed}, and no log of it states one of them"))
+        if sizes and logged_sizes and not set(sizes) & {*logged_sizes, *(log.model_bytes for log in logs)}:
+            size = f"{sizes[0]:,} bytes for seed {logs[0].seed}, and its log {logged_sizes[0]:,}"
+            found.append(("SIZE_DISAGREES", size))
+        for code, text in found[: SEEDS_MAX - said]:
+            said += 1
+            readme = case.readmes[0]
+            yield finding(code, f"{readme.name} states {text}", readme.at(line), confidence=0.7, severity="note")
+
+
+def _rows(readme: TextFile) -> Iterator[tuple[int, list[str]]]:
+    """Numbers and cells, without their marks, of the rows of tables that are about bits per byte."""
+    is_scored = False
+    for number, line in enumerate(readme.lines[:TABLE_LINES_MAX], start=1):
+        if not line.lstrip().startswith("|"):
+            is_scored = False
+        elif len(line) <= TABLE_CHARS_MAX:
+            is_scored = is_scored or _BPB.search(line) is not None
+            if is_scored:
+                yield number, [cell.strip(" *`") for cell in line.strip().strip("|").split("|")]
 
 
 def _weight(claim: float, best: float) -> Severity:

@@ -79,3 +79,35 @@ def test_many_disagreeing_seeds_are_a_few_findings(tmp_path: Path) -> None:
     logs = {f"train_seed{seed}": log(1.2 + seed / 1e4) for seed in range(1, 20)}
     found = findings(tmp_path, {"seed_results": rows}, **logs)
     assert len(found) == reconcile.SEEDS_MAX
+
+
+TABLE = """\
+| Seed | Steps | **val_bpb** | Artifact |
+|------|-------|-------------|----------|
+| **1** | 5,000 | {score} | {size} |
+| 2 | 5,000 | 1.2020 | 15,900,000 |
+| Mean | | 1.2015 | |
+
+| Seed | GPU hours |
+|---|---|
+| 1 | 1.9999 |
+"""
+
+
+@pytest.mark.parametrize(
+    "score, size, found",
+    [
+        ("**1.2010**", "15,900,000", []),
+        ("1.2400 then 1.2010", "15900000", []),
+        ("1.1990", "15,900,000", ["README.md states 1.199 for seed 1, and no log of it states one of them"]),
+        ("1.2010", "15,800,000", ["README.md states 15,800,000 bytes for seed 1, and its log 15,900,000"]),
+        ("-0.0100 ± 0.0020", "+15,800,000", []),
+    ],
+)
+def test_a_readmes_table_of_seeds_is_held_to_their_logs(
+    tmp_path: Path, score: str, size: str, found: list[str]
+) -> None:
+    readme = "# Toy\n\n" + TABLE.format(score=score, size=size)
+    said = findings(tmp_path, {"val_bpb": 1.2015}, readme, train_seed1=log(1.201), train_seed2=log(1.202))
+    assert [one.text for one in said] == found
+    assert all(one.severity == "note" and one.evidence[0].line == 5 for one in said)

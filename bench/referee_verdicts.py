@@ -10,16 +10,15 @@ count neither way.
 
 import json
 import sys
-import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from subprocess import run
 from typing import Any, NamedTuple
 
+from golf.referee.pull_requests import Objects
 from golf.referee.ruling import review_submission
 from golf.rulings import Ruling
 
@@ -135,19 +134,21 @@ def exported(folders: Path) -> FolderOf:
 
 
 def checked_out(checkout: Path, into: Path) -> FolderOf:
-    """With their code, as a clone of the challenge has them at the labelled commits."""
+    """With their code, as a clone of the challenge has them at the labelled commits; blobs it lacks are left out."""
 
     def folder_of(row: Row) -> Path | None:
         place = row["folder"] or row["path"]
-        archive = run(
-            ["git", "-C", str(checkout), "archive", row["commit"], "--", place], capture_output=True, check=False
-        )
-        if archive.returncode or not archive.stdout:
-            return None
+        listing = ["git", "-C", str(checkout), "ls-tree", "-r", "-z", "--full-tree", row["commit"], "--", place]
+        entries = run(listing, capture_output=True, check=False).stdout.decode("utf-8", "surrogateescape").split("\0")
+        rows = [(entry.split("\t", 1)[1], entry.split()) for entry in entries if entry.startswith("100")]
         target = into / str(row["pr"])
-        with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            tar.extractall(target, filter="data")
-        return target / row["folder"] if row["folder"] else target
+        objects = Objects(checkout)
+        try:
+            objects.write({name: fields[2] for name, fields in rows}, target)
+        finally:
+            objects.close()
+        folder = target / row["folder"] if row["folder"] else target
+        return folder if folder.is_dir() else None
 
     return folder_of
 

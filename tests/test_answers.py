@@ -210,13 +210,20 @@ def summaries(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def triages(draw: st.DrawFn) -> dict[str, Any]:
     evidence = record(file=text, line=nullable(st.integers(1, 10**6)), quote=text)
-    finding = record(
-        kind=st.sampled_from(["leakage", "other"]), text=text, evidence=st.lists(evidence, min_size=1, max_size=2)
-    )
+    shown = st.lists(evidence, min_size=1, max_size=2)
+    code = st.sampled_from(["SIZE_OVER", "TWO_PASS_RESCORE"])
+
+    def finding(*severities: str) -> st.SearchStrategy[dict[str, Any]]:
+        return record(code=code, severity=st.sampled_from(severities), text=text, evidence=shown)
+
+    findings = {
+        "block": st.lists(finding("block"), min_size=1, max_size=2),
+        "review": st.lists(finding("flag", "note"), max_size=2),
+        "clear": st.lists(finding("note"), max_size=2),
+    }
     entries = []
     for name in draw(st.lists(words, unique=True, max_size=4)):
-        verdict = draw(st.sampled_from(["violation", "review", "clear"]))
-        sizes = {"violation": (1, 2), "review": (0, 2), "clear": (0, 0)}[verdict]
+        verdict = draw(st.sampled_from(["block", "review", "clear"]))
         entry = record(
             submission=st.just(name),
             verdict=st.just(verdict),
@@ -227,11 +234,11 @@ def triages(draw: st.DrawFn) -> dict[str, Any]:
             artifact_bytes=nullable(count),
             train_time_s=nullable(st.floats(0, 1e6)),
             techniques=st.lists(words, max_size=2),
-            findings=st.lists(finding, min_size=sizes[0], max_size=sizes[1]),
+            findings=findings[verdict],
             reason=text,
         )
         entries.append(draw(entry))
-    entries.sort(key=lambda entry: ("violation", "review", "clear").index(entry["verdict"]))
+    entries.sort(key=lambda entry: ("block", "review", "clear").index(entry["verdict"]))
     return {"num_submissions": len(entries), "submissions": entries, "summary": draw(text)}
 
 
@@ -501,7 +508,14 @@ def triage(*entries: dict[str, Any]) -> dict[str, Any]:
     return {"num_submissions": len(entries), "submissions": entries, "summary": "s"}
 
 
-FINDING = {"kind": "leakage", "text": "trains on validation", "evidence": [{"file": "a.py", "line": 3, "quote": "val"}]}
+BLOCK = {
+    "code": "VAL_IN_TRAINING",
+    "severity": "block",
+    "text": "trains on validation",
+    "evidence": [{"file": "a.py", "line": 3, "quote": "val"}],
+}
+FLAG = {**BLOCK, "severity": "flag", "text": "may train on validation"}
+NOTE = {**BLOCK, "code": "NOT_SIGNIFICANT", "severity": "note", "evidence": []}
 
 
 @pytest.mark.parametrize(
@@ -515,9 +529,11 @@ FINDING = {"kind": "leakage", "text": "trains on validation", "evidence": [{"fil
         ("experiment-summary", summary(run(None, None, flags=[])), "a crash has both"),
         ("experiment-summary", summary(run(1, 1.2), best="b"), "listed nowhere"),
         ("experiment-summary", summary(run(1, 1.2), num_runs=0), "num_runs is 0"),
-        ("triage", triage(submission(verdict="violation")), "without a line of evidence"),
-        ("triage", triage(submission(verdict="violation", findings=[{**FINDING, "evidence": []}])), "without a line"),
-        ("triage", triage(submission(verdict="clear", findings=[FINDING])), "called clear in spite of"),
+        ("triage", triage(submission(verdict="block")), "without a line of evidence"),
+        ("triage", triage(submission(verdict="block", findings=[FLAG])), "without a line of evidence"),
+        ("triage", triage(submission(verdict="block", findings=[{**BLOCK, "evidence": []}])), "without a line"),
+        ("triage", triage(submission(verdict="review", findings=[BLOCK])), "called review in spite of"),
+        ("triage", triage(submission(verdict="clear", findings=[NOTE, FLAG])), "called clear in spite of: may train"),
         ("triage", triage(submission(), submission()), "listed twice: a"),
         ("triage", triage(submission("a", "clear"), submission("b")), "in the order"),
         ("triage", {**triage(submission()), "num_submissions": 2}, "num_submissions is 2"),
@@ -652,9 +668,9 @@ def test_a_summary_may_round_and_leave_out_and_not_invent(answer: dict[str, Any]
 
 
 WORSE = [
-    submission("a", "violation", findings=[FINDING]),
-    submission("b", findings=[{**FINDING, "evidence": []}]),
-    submission("c"),
+    submission("a", "block", findings=[BLOCK], reason="trains on validation"),
+    submission("b", findings=[{**FLAG, "evidence": []}], reason="may train on validation"),
+    submission("c", "clear", findings=[NOTE]),
 ]
 
 
@@ -663,10 +679,10 @@ WORSE = [
     [
         (WORSE, None),
         ([*WORSE[:2], submission("c", "clear")], None),
-        ([WORSE[0], submission("b", "violation", findings=[FINDING]), submission("c")], None),
+        ([WORSE[0], submission("b", "block", findings=[BLOCK]), submission("c")], None),
         (WORSE[:2], "c is missing"),
-        ([*WORSE, submission("d")], "d is no submission"),
-        ([WORSE[0], submission("c"), submission("b", "clear")], "b is called clear in spite of: trains on validation"),
+        ([*WORSE[:2], submission("d"), WORSE[2]], "d is no submission"),
+        ([WORSE[0], submission("c"), submission("b", "clear")], "b is called clear in spite of: may train on"),
         ([submission("a"), *WORSE[1:]], "a is called review in spite of"),
         ([*WORSE[:2], submission("c", num_seeds=4)], "num_seeds is said to be 4, and is 3"),
         ([*WORSE[:2], submission("c", claimed_val_bpb=1.0)], "claimed_val_bpb is said to be 1.0"),

@@ -11,7 +11,7 @@ from golf.answers.research import GradedItem, ResearchGrade, Tallied, tally
 from golf.answers.review import POINTS, Point, Review
 from golf.answers.runs import OVER_LIMIT, Anomaly, ExperimentSummary, RankedExperiment, SummaryFlag
 from golf.answers.schemas import ANSWERS, answer, schema, text
-from golf.answers.submissions import Evidence, Finding, FindingKind, Triage, TriagedSubmission
+from golf.answers.submissions import Triage, TriagedFinding, TriagedSubmission
 
 __all__ = [
     "ANSWERS",
@@ -21,10 +21,7 @@ __all__ = [
     "Anomaly",
     "Answer",
     "Direction",
-    "Evidence",
     "ExperimentSummary",
-    "Finding",
-    "FindingKind",
     "GradedItem",
     "NextDirections",
     "Point",
@@ -37,6 +34,7 @@ __all__ = [
     "SweptVariable",
     "Tallied",
     "Triage",
+    "TriagedFinding",
     "TriagedSubmission",
     "answer",
     "contradictions",

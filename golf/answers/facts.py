@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from golf.answers.base import Answer
 from golf.answers.runs import ExperimentSummary
-from golf.answers.submissions import Triage
+from golf.answers.submissions import VERDICTS, Triage
 from golf.errors import BadConfig
 
 RUN_NUMBERS = ("val_bpb", "artifact_bytes", "train_time_s", "gain_bpb", "noise_bpb")
@@ -14,8 +14,8 @@ SUBMISSION_NUMBERS = ("claimed_val_bpb", "logged_val_bpb", "num_seeds", "artifac
 def contradictions(answer: Answer, facts: Answer) -> list[str]:
     """Where a summary or triage says other numbers than were measured, a line each.
 
-    A model may round a score to four decimals and leave runs out; it may not invent one, nor clear a submission
-    that the facts have a finding on.
+    A model may round a score to four decimals and leave runs out; it may not invent one, nor judge a submission more
+    mildly than the facts do.
 
     Raises:
         BadConfig: the two are not of one kind, or of a kind without measured numbers.
@@ -50,9 +50,7 @@ def _other_submissions(answer: Triage, facts: Triage) -> list[str]:
             found.append(f"{said.submission} is no submission among the facts")
         elif names_ := _differing(said, fact, SUBMISSION_NUMBERS):
             found.append(f"{said.submission}: {_versus(said, fact, names_)}")
-        elif said.verdict == "clear" and fact.findings:
-            found.append(f"{said.submission} is called clear in spite of: {fact.findings[0].text}")
-        elif fact.verdict == "violation" and said.verdict != "violation":
+        elif VERDICTS.index(said.verdict) > VERDICTS.index(fact.verdict):
             found.append(f"{said.submission} is called {said.verdict} in spite of: {fact.reason}")
     return found
 

@@ -1,7 +1,7 @@
 """The schemas for `codex exec --output-schema`, generated from the models.
 
 They stay within what the API's strict mode takes (every property required, no extra ones, few keywords), which is far
-less than a model can say: a hash's digits, ten points each once, a violation with its evidence.
+less than a model can say: a hash's digits, ten points each once, a block with its evidence.
 
 Source: OpenAI, "Structured Outputs", supported schemas.
 """
@@ -64,7 +64,7 @@ def _strict(value: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value[key] for key in KEPT if key in value}
     if "anyOf" in value:
         kept["anyOf"] = [_strict(option) for option in value["anyOf"]]
-    if "minimum" in value and "maximum" in value:
+    if value.get("type") == "integer" and "minimum" in value and "maximum" in value:
         kept["enum"] = list(range(value["minimum"], value["maximum"] + 1))
     if "items" in value:
         kept["items"] = _strict(value["items"])

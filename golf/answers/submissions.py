@@ -1,43 +1,22 @@
 """Other people's submissions, sorted for the people who decide."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, FiniteFloat, model_validator
 
 from golf.answers.base import Answer, Name, Said
+from golf.rulings import Code, Evidence, RulingVerdict, Severity
 
-FindingKind = Literal[
-    "artifact_over_limit",
-    "train_time_over_limit",
-    "eval_time_over_limit",
-    "score_disagrees",
-    "size_disagrees",
-    "single_seed",
-    "missing_files",
-    "unreadable",
-    "leakage",
-    "not_causal",
-    "not_normalised",
-    "bytes_miscounted",
-    "partial_validation",
-    "other",
-]
+VERDICTS: tuple[RulingVerdict, ...] = ("block", "review", "clear")
+"""Worst first."""
 
 
-class Evidence(Answer):
-    """Where a finding can be read."""
+class TriagedFinding(Answer):
+    """One thing that decides about a submission; its rule and what would clear it follow from the code."""
 
-    file: Said
-    """Relative to the submission's folder."""
-    line: Annotated[int, Field(ge=1)] | None
-    quote: Said
-    """The words or number that stand there."""
-
-
-class Finding(Answer):
-    """One thing to know about a submission."""
-
-    kind: FindingKind
+    code: Code
+    severity: Severity
+    """block: disqualifies by a maintainer's rule, with evidence; flag: a person must look; note: good to know."""
     text: Said
     """What it is, in a sentence with its numbers."""
     evidence: list[Evidence]
@@ -47,40 +26,45 @@ class TriagedSubmission(Answer):
     """One submission: what it claims, what was found, and whether a person has to look."""
 
     submission: Name
-    """Folder name, relative to the folder that was triaged."""
-    verdict: Literal["clear", "review", "violation"]
-    """violation: a rule is broken, with evidence; clear: its legality was examined and nothing found; else review."""
+    """Folder, relative to what was triaged; `#1493 records/…` for a pull request's."""
+    verdict: RulingVerdict
+    """block: disqualified, with evidence; clear: its code and logs were read and nothing was found; else review."""
     track: str | None
     claimed_val_bpb: FiniteFloat | None
-    """As submission.json says, else the README."""
+    """The headline, bits per byte."""
     logged_val_bpb: FiniteFloat | None
-    """Mean of the logs' final scores."""
+    """Mean of the seeds' logged scores."""
     num_seeds: Annotated[int, Field(ge=0)]
-    """Logs with a final score."""
+    """Seeds with a logged score."""
     artifact_bytes: Annotated[int, Field(ge=0)] | None
-    """The largest that its files or logs support; null when nothing does."""
+    """The largest that a log states; null when none does."""
     train_time_s: Annotated[FiniteFloat, Field(ge=0)] | None
-    """The longest of its logs."""
+    """The longest of its seeds."""
     techniques: list[Name]
-    findings: list[Finding]
+    """Ids of the catalogue: what tells it apart from the naive baseline."""
+    findings: list[TriagedFinding]
     reason: Said
     """Why this verdict."""
 
     @model_validator(mode="after")
     def _is_founded(self) -> "TriagedSubmission":
-        if self.verdict == "violation" and not any(finding.evidence for finding in self.findings):
-            raise ValueError(f"{self.submission} is called a violation without a line of evidence")
-        if self.verdict == "clear" and self.findings:
-            raise ValueError(f"{self.submission} is called clear in spite of: {self.findings[0].text}")
+        blocks = [finding for finding in self.findings if finding.severity == "block"]
+        if self.verdict == "block" and not any(finding.evidence for finding in blocks):
+            raise ValueError(f"{self.submission} is blocked without a line of evidence")
+        if self.verdict != "block" and blocks:
+            raise ValueError(f"{self.submission} is called {self.verdict} in spite of: {blocks[0].text}")
+        flag = next((finding for finding in self.findings if finding.severity == "flag"), None)
+        if self.verdict == "clear" and flag is not None:
+            raise ValueError(f"{self.submission} is called clear in spite of: {flag.text}")
         return self
 
 
 class Triage(Answer):
-    """A folder of submissions, sorted for the people who decide."""
+    """Many submissions, sorted for the people who decide."""
 
     num_submissions: Annotated[int, Field(ge=0)]
     submissions: list[TriagedSubmission]
-    """Violations first, then review, then clear."""
+    """Blocks first, then review, then clear."""
     summary: Said
 
     @model_validator(mode="after")
@@ -91,7 +75,7 @@ class Triage(Answer):
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
         if twice:
             raise ValueError(f"listed twice: {', '.join(twice[:5])}")
-        order = [("violation", "review", "clear").index(entry.verdict) for entry in self.submissions]
+        order = [VERDICTS.index(entry.verdict) for entry in self.submissions]
         if order != sorted(order):
-            raise ValueError("submissions come in the order violation, review, clear")
+            raise ValueError("submissions come in the order block, review, clear")
         return self

@@ -136,21 +136,14 @@ def summary(arguments: argparse.Namespace) -> int:
 
 
 def triage(arguments: argparse.Namespace) -> int:
-    """Exit 1 when a submission is over a limit by its own numbers; needs no workspace."""
-    from golf import rules
-    from golf.errors import NotFound
+    """Exit 1 when a submission is blocked; needs no workspace."""
     from golf.referee import triage as referee
     from golf.report import answers as views  # noqa: F401, its views are registered
     from golf.report import render
-    from golf.workspace import Workspace
 
-    try:
-        challenge = Workspace.find().challenge
-    except NotFound:
-        challenge = rules.PARAMETER_GOLF
-    found = referee.triage(arguments.folder, challenge)
+    found = referee.triage(arguments.folder)
     render.show(found, json=arguments.json)
-    return 1 if any(entry.verdict == "violation" for entry in found.submissions) else 0
+    return 1 if any(entry.verdict == "block" for entry in found.submissions) else 0
 
 
 def ci(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from golf.errors import MissingPackage, UnreadableInput
 from golf.referee import places
@@ -201,12 +200,8 @@ class Objects:
     def __init__(self, repository: Path) -> None:
         self._process = _start(repository, "cat-file", "--batch")
 
-    def __enter__(self) -> "Objects":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End git."""
         self._process.kill()
         self._process.communicate()
 

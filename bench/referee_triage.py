@@ -1,0 +1,110 @@
+"""Triage of every pull request in a checkout of the challenge: seconds cold and warm, memory, and what came of it.
+
+    python bench/referee_triage.py CHECKOUT [PAGE]
+
+CHECKOUT is a clone of openai/parameter-golf with its pull-request refs (`git fetch origin 'refs/pull/*/head:…'`). PAGE,
+when given, is where the bulletin is written.
+"""
+
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from referee_report import Line
+
+from golf.referee import triage
+from golf.referee.field import Field
+
+COLD_S, WARM_S, PEAK_BYTES, SUBMISSIONS = 60.0, 5.0, 1_000_000_000, 2_000
+"""The targets, for so many submissions on two cores."""
+
+
+class Watch(threading.Thread):
+    """The largest memory that this process and its children have had together, in bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak_bytes = 0
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Look twenty times a second."""
+        me = psutil.Process()
+        while not self._over.wait(0.05):
+            total = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue
+            self.peak_bytes = max(self.peak_bytes, total)
+
+    def stop(self) -> int:
+        """The peak so far."""
+        self._over.set()
+        self.join()
+        return self.peak_bytes
+
+
+def score(checkout: Path, page: Path | None = None) -> dict[str, Any]:
+    """Seconds and bytes of a first and a second run over the pull requests of a checkout, and counts."""
+    with tempfile.TemporaryDirectory() as scratch:
+        index = Path(scratch) / "triage.db"
+        watch = Watch()
+        watch.start()
+        cold, field = _timed(checkout, index)
+        warm, again = _timed(checkout, index)
+        peak = watch.stop()
+        index_bytes = index.stat().st_size
+    if page:
+        page.write_text(triage.bulletin(again, title="Parameter Golf"))
+    assert [entry.ruling for entry in field.entries] == [entry.ruling for entry in again.entries]
+    return {
+        "submissions": len(field.entries),
+        "cold_s": round(cold, 1),
+        "warm_s": round(warm, 1),
+        "peak_bytes": peak,
+        "index_bytes": index_bytes,
+        "verdicts": dict(Counter(entry.ruling.verdict for entry in field.entries)),
+        "standings": dict(Counter(entry.standing for entry in field.entries)),
+        "families": len(field.families),
+        "not_judged": sum("was not judged" in entry.ruling.reason for entry in field.entries),
+        "summary_bytes": len(triage.summary(field).model_dump_json().encode()),
+        "answer_bytes": len(triage.triaged(field).model_dump_json().encode()),
+    }
+
+
+def _timed(checkout: Path, index: Path) -> tuple[float, Field]:
+    started = time.monotonic()
+    field = triage.survey(checkout, index=index)
+    triage.bulletin(field)
+    return time.monotonic() - started, field
+
+
+def report(data: Path | None, checkout: Path | None) -> Iterator[Line]:
+    """The lines of `make referee-report`."""
+    del data
+    if checkout is None:
+        yield Line("triage of every pull request", "no checkout", "", None)
+        return
+    found = score(checkout)
+    scale = found["submissions"] / SUBMISSIONS
+    yield Line("submissions", f"{found['submissions']:,}", "", None)
+    yield Line(
+        "cold", f"{found['cold_s']} s", f"<= {COLD_S * scale:.0f} s on 2 cores", found["cold_s"] <= COLD_S * scale
+    )
+    yield Line("warm", f"{found['warm_s']} s", f"<= {WARM_S * scale:.1f} s", found["warm_s"] <= WARM_S * scale)
+    yield Line("peak memory", f"{found['peak_bytes'] / 1e6:,.0f} MB", "< 1,000 MB", found["peak_bytes"] < PEAK_BYTES)
+    yield Line("verdicts", ", ".join(f"{num} {name}" for name, num in found["verdicts"].items()), "", None)
+    yield Line("could not be judged", str(found["not_judged"]), "", None)
+
+
+if __name__ == "__main__":
+    for name, value in score(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None).items():
+        print(f"{name}: {value}")

@@ -7,6 +7,7 @@ tried and dropped, and of the rules; so a match counts only in a sentence that n
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from golf.referee.case import Case, TextFile
@@ -19,7 +20,7 @@ _WORDS_MAX = 1_000
 _KEY = re.compile(r'"([^"]{1,80})"\s*:')
 _FENCE = re.compile(r"^\s{0,8}(?:```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)|^\s{0,3}\*\*([^*]{3,80})\*\*:?\s*$")
-_SPLIT = re.compile(r"(?<=[.!?;])\s+(?=[A-Z*_`(\[>])|\s+[—–]\s+(?=[A-Z])")
+_SPLIT = re.compile(r"(?<=[.!?;])\s+(?=[A-Z*_`(\[>])|(?<!\s)\s+[—–]\s+(?=[A-Z])")
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
@@ -75,15 +76,13 @@ class Sentence:
         return self.file.at(self.line, self.text)
 
 
-def sentences(case: Case) -> Iterator[Sentence]:
+def sentences(case: Case) -> list[Sentence]:
     """Everything README and submission.json say in words; fenced code left out."""
-    count = 0
-    for source in (_json_sentences(case), *(map(_readme_sentences, case.readmes[:3]))):
-        for sentence in source:
-            if count >= SENTENCES_MAX:
-                return
-            count += 1
-            yield sentence
+    kept = vars(case)  # as a cached property of the case would be: every check asks, and some texts are long
+    if "sentences" not in kept:
+        sources = (_json_sentences(case), *map(_readme_sentences, case.readmes[:3]))
+        kept["sentences"] = list(islice(chain.from_iterable(sources), SENTENCES_MAX))
+    return kept["sentences"]
 
 
 def assertions(case: Case, pattern: re.Pattern[str]) -> Iterator[tuple[Sentence, re.Match[str]]]:

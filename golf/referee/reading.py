@@ -33,6 +33,9 @@ TEXT_BYTES_MAX = 4_000_000
 TOTAL_BYTES_MAX = 24_000_000
 """Of all that is read of one submission; what comes after is not read."""
 
+TOTAL_LINES_MAX = 400_000
+"""Lines of all that is read: lines take time however short they are. The most in those pull requests are 158,000."""
+
 SHOWN_MAX = 5
 """Files named in a finding that is about many."""
 
@@ -60,6 +63,8 @@ class Folder:
     """Per kind of problem the files that have it, each with what stands there."""
     left: int = TOTAL_BYTES_MAX
     """Bytes that may still be read."""
+    lines_left: int = TOTAL_LINES_MAX
+    """Line ends that may still be."""
 
     def note(self, problem: str, name: str, quote: str, severity: Severity = "flag") -> None:
         """Record that a file has a problem."""
@@ -87,6 +92,10 @@ class Folder:
         except OSError as error:
             return self.note("cannot be read", name, error.strerror or type(error).__name__)
         self.left -= len(data)
+        num_lines = data.count(b"\n") + data.count(b"\r")
+        if num_lines > self.lines_left:
+            return self.note(f"not read, as there are over {TOTAL_LINES_MAX:,} lines", name, f"{num_lines} lines")
+        self.lines_left -= num_lines
         return data
 
     def text(self, name: str, strict: bool = False) -> str | None:

@@ -57,3 +57,12 @@ def test_no_json_brings_it_down(tmp_path_factory: pytest.TempPathFactory, value:
     case = case_of(tmp_path_factory.mktemp("toy"))
     case.json = {"x": json.loads(json.dumps(value))}
     assert len(list(prose.sentences(case))) <= prose.SENTENCES_MAX
+
+
+def test_what_is_said_is_taken_apart_once_for_all_who_ask(tmp_path: Path) -> None:
+    case = case_of(tmp_path, readme="It has a cache.\n")
+    assert prose.sentences(case) is prose.sentences(case)
+
+
+def test_sentences_are_parted_by_a_dash_whatever_space_surrounds_it(tmp_path: Path) -> None:
+    assert asserted(tmp_path, "It has a cache   \u2014  Nothing else.\n") == [(1, "It has a cache")]

@@ -85,6 +85,16 @@ def test_everything_together_is_read_up_to_a_total(tmp_path: Path, monkeypatch: 
     assert problems(folder) == ["not read, as 10 bytes were read before: c.md"]
 
 
+def test_lines_are_read_up_to_a_total_however_short_they_are(tmp_path: Path) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        (tmp_path / name).write_text("\n" * 300)
+    (tmp_path / "d.md").write_text("\r" * 300)
+    folder = list_folder(tmp_path)
+    folder.lines_left = 600
+    assert [folder.text(name) is not None for name in folder.files] == [True, True, False, False]
+    assert problems(folder) == ["not read, as there are over 400,000 lines: c.md, d.md"]
+
+
 @pytest.mark.parametrize(
     "limit, problem",
     [

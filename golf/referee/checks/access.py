@@ -1,94 +1,213 @@
-"""What a run reaches beyond its artifact: the network, and libraries nobody knows.
+"""What a run reaches beyond its artifact: the network, either split's text, libraries nobody knows.
 
-An artifact stands alone: what a run fetches while it evaluates is neither counted nor there for whoever reproduces it.
-Scripts that prepare data download, and so do helpers nobody calls; so only what the training script reaches counts, and
-a call behind a condition that the settings leave open asks for a person.
+An artifact stands alone: what a run fetches, looks up in training shards while it evaluates, or carries of the
+validation text is neither counted nor a model's doing. Scripts that prepare data download, and so do helpers nobody
+calls; so only what the training script reaches counts. It blocks where an evaluation does it whatever the settings, and
+where carried validation text is seen written as well as read; behind an open condition, or before training, it asks for
+a person.
 """
 
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from golf.referee.case import Case
-from golf.referee.program import Module, Program, imported, program_of
+from golf.referee.program import Function, Module, Program, imported, program_of
 from golf.referee.rulebook import finding
-from golf.referee.syntax import name_of, statements
+from golf.referee.settings import Settings
+from golf.referee.syntax import blocks, last_name, name_of, statements, targets
 from golf.rulings import Finding
 
-_WORDS = re.compile(r"urllib|requests|httpx|aiohttp|socket|hugging|hf_|snapshot|\bhub\b|wget|curl|\bpip\b|\bapt")
-"""Without any of these a script has no call that is looked for."""
+_EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|score)(?:_|$)")
+_TRAINS = re.compile(r"(?:^|_)train(?:ing)?(?:_|$)")
+
+_REACHES_OUT = re.compile(
+    r"urlopen|urlretrieve|(?:requests|httpx|aiohttp|socket|wget)\.\w|_download\b|torch\.hub\.|\b(?:wget|curl|pip3?)\b"
+    r"|git clone|apt(?:-get)?\b|aria2c"
+)
+"""Words without which a line holds no call that is looked for."""
 _FETCHES = re.compile(
     r"^(?:urllib\.request\.|request\.)?(?:urlopen|urlretrieve)$"
     r"|^(?:requests|httpx)\.(?:get|post|put|request|stream|Session|Client|AsyncClient)$"
-    r"|^aiohttp\.(?:ClientSession|request)$|^socket\.(?:create_connection)$"
+    r"|^aiohttp\.(?:ClientSession|request)$|^socket\.create_connection$"
     r"|(?:^|\.)(?:hf_hub_download|snapshot_download|cached_download)$|^torch\.hub\.(?:load|load_state_dict_from_url)$"
     r"|^wget\.download$"
 )
-_STARTS = re.compile(r"^subprocess\.(?:run|call|check_call|check_output|Popen)$|^os\.(?:system|popen)$")
-_COMMAND = re.compile(
-    r"(?:^|[\s;&|/])(?:wget|curl|git clone|huggingface-cli download|hf download|apt(?:-get)? install|aria2c)\b"
-)
-_INSTALL = re.compile(r"\bpip3?\s+(?:-\S+\s+)*install\b|\buv pip install\b")
+_STARTS = re.compile(r"^(?:subprocess|sp)\.(?:run|call|check_call|check_output|Popen)$|^os\.(?:system|popen)$")
+_DOWNLOADS = re.compile(r"(?:^|[\s;&|/])(?:wget|curl|aria2c|git clone|huggingface-cli download|hf download)\b")
+_INSTALLS = re.compile(r"\bpip3?\s+(?:-\S+\s+)*install\b|\bapt(?:-get)?\s+(?:-\S+\s+)*install\b")
+
+_TRAIN_TEXT = re.compile(r"(?:^|_)train_(?:files|glob|pattern|shards|bins?|paths?)$|fineweb_train", re.IGNORECASE)
+_LOOKS_UP = re.compile(r"cache|n_?gram|table|oracle|mixer|trie|index|prefill|pretrain|counts|bank", re.IGNORECASE)
+_FILLS = frozenset(("update", "add", "insert", "ingest", "fill", "observe", "prefill", "learn", "count", "add_tokens"))
+
+_CARRIED = re.compile(r"paid_?prefix|prefix_?blob|val(?:idation)?_?blob", re.IGNORECASE)
+_UNPACKS = frozenset(("read_bytes", "decompress", "open", "load", "fromfile", "frombuffer", "b85decode", "b64decode"))
+_PACKS = frozenset(("tobytes", "tofile", "compress", "savez", "savez_compressed"))
+_VAL_TEXT = re.compile(r"(?:^|_)val_(?:tokens?|toks?|data|ids|text)(?:$|_)|fineweb_val", re.IGNORECASE)
 
 _GENERAL = frozenset(
-    "torch numpy scipy sentencepiece tiktoken tokenizers transformers datasets huggingface_hub safetensors triton einops "
-    "flash_attn flash_attn_interface xformers fla mamba_ssm causal_conv1d selective_scan_cuda causal_conv1d_cuda "
-    "liger_kernel apex transformer_engine bitsandbytes torchao accelerate deepspeed jax jaxlib flax optax mlx numba "
-    "cupy cython pandas pyarrow sklearn matplotlib tqdm rich psutil pynvml wandb requests yaml omegaconf packaging "
-    "brotli zstandard zstd lz4 snappy blosc blosc2 msgpack cffi pybind11 setuptools ninja pytest modal runpod torchvision "
-    "networkx sympy regex ftfy cuda cutlass typing_extensions nvidia python_minifier xxhash".split()
-)
+    (
+        "torch", "torchvision", "torchao", "numpy", "scipy", "sklearn", "pandas", "pyarrow", "numba", "cupy", "sympy",
+        "jax", "jaxlib", "flax", "optax", "mlx", "triton", "cuda", "cutlass", "nvidia", "pynvml", "psutil", "cffi",
+        "pybind11", "ninja", "setuptools", "packaging", "sentencepiece", "tiktoken", "tokenizers", "transformers",
+        "datasets", "huggingface_hub", "safetensors", "accelerate", "deepspeed", "einops", "flash_attn",
+        "flash_attn_interface", "xformers", "fla", "mamba_ssm", "causal_conv1d", "selective_scan_cuda",
+        "causal_conv1d_cuda", "liger_kernel", "apex", "transformer_engine", "bitsandbytes", "brotli", "zstandard",
+        "zstd", "lz4", "snappy", "blosc", "blosc2", "xxhash", "msgpack", "regex", "ftfy", "yaml", "omegaconf", "tqdm",
+        "rich", "matplotlib", "networkx", "wandb", "requests", "pytest", "modal", "runpod", "typing_extensions",
+        "python_minifier",
+    )
+)  # fmt: skip
 """Libraries that many use for many things; accepted records import the rarer of them."""
 
 
 def findings(case: Case) -> list[Finding]:
-    """NETWORK and CUSTOM_LIB."""
+    """NETWORK, TRAIN_DATA_AT_EVAL, VAL_IN_ARTIFACT and CUSTOM_LIB, each at most once but for libraries."""
     if not case.has_code:
         return []
     program = program_of(case)
-    return [*_network(program), *_libraries(case, program)]
+    return [*_network(program), *_training_text(program), *_validation_text(program), *_libraries(case, program)]
+
+
+# --- where a line stands
 
 
 @dataclass(frozen=True)
-class _Call:
-    """A call that reaches out."""
+class _Place:
+    """A statement that runs, and how surely."""
 
-    line: int
-    what: str
-    installs: bool
+    module: Module
+    statement: ast.stmt
+    function: str
+    """The innermost one it is in; empty at the top of the module."""
+    is_certain: bool
+    """No condition that the settings leave open, and no handler of an error, stands between it and its function."""
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether it is part of an evaluation by its function's name."""
+        return bool(_EVALUATES.search(self.function)) and not _TRAINS.search(self.function)
+
+
+def _places(program: Program, wanted: re.Pattern[str]) -> Iterator[_Place]:
+    """Statements that run and that have a wanted word on one of their own lines."""
+    for module in program.modules.values():
+        script = module.script
+        lines = [number for number in _lines(script.text, wanted) if program.reaches(script.name, number)]
+        if lines:
+            yield from _at(module, lines, program.settings)
+
+
+def _lines(text: str, wanted: re.Pattern[str]) -> Iterator[int]:
+    """Numbers of lines with a wanted word, ascending."""
+    number, counted = 1, 0
+    for match in wanted.finditer(text):
+        number += text.count("\n", counted, match.start())
+        counted = match.start()
+        yield number
+
+
+def _at(module: Module, lines: Sequence[int], settings: Settings) -> Iterator[_Place]:
+    waiting: list[tuple[Iterator[ast.stmt], str, bool]] = [(iter(module.tree.body), "", True)]
+    while waiting:
+        body, function, is_certain = waiting[-1]
+        statement = next(body, None)
+        if statement is None:
+            waiting.pop()
+            continue
+        if not _any_within(lines, statement.lineno, (statement.end_lineno or statement.lineno) + 1):
+            continue
+        inner = blocks(statement)
+        if _any_within(lines, statement.lineno, _body_from(statement, inner)):
+            yield _Place(module, statement, function, is_certain)
+        within = statement.name if isinstance(statement, Function) else function
+        for position, block in reversed(list(enumerate(inner))):
+            is_open = isinstance(statement, ast.Match) or (isinstance(statement, ast.Try) and position > 0)
+            if isinstance(statement, ast.If):
+                is_open = settings.truth(statement.test) is None
+            waiting.append((iter(block), within, isinstance(statement, Function) or (is_certain and not is_open)))
+
+
+def _is_sure(place: _Place, program: Program) -> bool:
+    """Whether an evaluation does this whatever the settings leave open: here, and where the evaluation is called."""
+    if not place.evaluates or not place.is_certain:
+        return False
+    called = _places(program, re.compile(rf"\b{place.function}\("))
+    return any(
+        caller.is_certain and any(last_name(call.func) == place.function for call in _calls(caller.statement))
+        for caller in called
+    )
+
+
+def _any_within(lines: Sequence[int], first: int, end: int) -> bool:
+    """Whether any of the ascending `lines` is at least `first` and before `end`."""
+    position = bisect_left(lines, first)
+    return position < len(lines) and lines[position] < end
+
+
+def _body_from(statement: ast.stmt, inner: Sequence[Sequence[ast.stmt]]) -> int:
+    """The line at which a statement's blocks begin, or the one after it."""
+    first = min((block[0].lineno for block in inner), default=(statement.end_lineno or statement.lineno) + 1)
+    return max(first, statement.lineno + 1)
+
+
+def _calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """Calls of a statement, those in its blocks left out."""
+    below = {id(inner) for block in blocks(statement) for inner in block}
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        waiting += [child for child in ast.iter_child_nodes(node) if id(child) not in below]
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    """Names, attributes and texts an expression is made of."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def _mentions(node: ast.AST, wanted: re.Pattern[str]) -> bool:
+    return any(wanted.search(word) for word in _words(node))
+
+
+# --- network
 
 
 def _network(program: Program) -> Iterator[Finding]:
-    for module in program.modules.values():
-        calls = [call for call in _calls(module) if program.reaches(module.script.name, call.line)]
-        for call in sorted(calls, key=lambda call: call.installs)[:1]:
-            yield finding(
-                "NETWORK",
-                f"{module.script.name} {'installs packages' if call.installs else f'calls {call.what}'} as it runs "
-                f"(line {call.line})",
-                module.script.at(call.line),
-                confidence=0.5 if call.installs else 0.7,
-                severity="note" if call.installs else "flag",
+    """The worst of the calls that fetch something, or start a program that does."""
+    found: list[Finding] = []
+    for place in _places(program, _REACHES_OUT):
+        for call in _calls(place.statement):
+            name = name_of(call.func)
+            command = _command(call) if _STARTS.search(name) else ""
+            what = name if _FETCHES.search(name) else " ".join(command.split()[:3])
+            installs = bool(_INSTALLS.search(command)) and not _DOWNLOADS.search(command)
+            if not installs and not _FETCHES.search(name) and not _DOWNLOADS.search(command):
+                continue
+            is_sure = not installs and _is_sure(place, program)
+            where = f"{place.function or 'its top'} (line {call.lineno} of {place.module.script.name})"
+            found.append(
+                finding(
+                    "NETWORK",
+                    f"packages are installed in {where}" if installs else f"{what} is called in {where}",
+                    place.module.script.at(call.lineno),
+                    confidence=0.85 if is_sure else 0.5 if installs else 0.7,
+                    severity="block" if is_sure else "note" if installs else "flag",
+                )
             )
-
-
-def _calls(module: Module) -> Iterator[_Call]:
-    """Calls of a script that fetch something or start a program that does."""
-    if not _WORDS.search(module.script.text):
-        return
-    for node in ast.walk(module.tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = name_of(node.func)
-        if _FETCHES.search(name):
-            yield _Call(node.lineno, name, False)
-        elif _STARTS.search(name):
-            command = _command(node)
-            if _COMMAND.search(command) or _INSTALL.search(command):
-                yield _Call(node.lineno, " ".join(command.split()[:3]), not _COMMAND.search(command))
+    yield from sorted(found, key=lambda one: one.severity)[:1]  # block, flag, note
 
 
 def _command(call: ast.Call) -> str:
@@ -98,25 +217,150 @@ def _command(call: ast.Call) -> str:
     return " ".join(part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str))
 
 
+# --- training text at evaluation
+
+
+def _training_text(program: Program) -> Iterator[Finding]:
+    """Training shards read inside an evaluation, or into a table that an evaluation is then given."""
+    found: list[Finding] = []
+    for place in _places(program, re.compile(r"train_|fineweb_train")):
+        script = place.module.script
+        if place.evaluates and (call := _reads_training(place.statement)):
+            is_sure = _is_sure(place, program)
+            found.append(
+                finding(
+                    "TRAIN_DATA_AT_EVAL",
+                    f"{place.function} reads training shards (line {call.lineno} of {script.name})",
+                    script.at(call.lineno),
+                    confidence=0.85 if is_sure else 0.6,
+                    severity="block" if is_sure else "flag",
+                )
+            )
+        elif isinstance(place.statement, ast.For) and _mentions(place.statement.iter, _TRAIN_TEXT):
+            for fill, use in _handed_on(place, program):
+                found.append(
+                    finding(
+                        "TRAIN_DATA_AT_EVAL",
+                        f"a table filled from training shards (line {fill} of {script.name}) is handed to an "
+                        f"evaluation (line {use})",
+                        script.at(fill),
+                        script.at(use),
+                        confidence=0.6,
+                        severity="flag",
+                    )
+                )
+    yield from sorted(found, key=lambda one: one.severity)[:1]
+
+
+def _reads_training(statement: ast.stmt) -> ast.Call | None:
+    """A call that is given the shards to read: not one that only counts or prints them."""
+    calls = list(_calls(statement))
+    if any(last_name(call.func) in ("len", "print", "log", "log0") for call in calls):
+        return None
+    return next(
+        (call for call in calls if any(_mentions(part, _TRAIN_TEXT) for part in (*call.args, *call.keywords))), None
+    )
+
+
+def _handed_on(place: _Place, program: Program) -> Iterator[tuple[int, int]]:
+    """Lines where a loop over training shards fills a table, and where an evaluation is given it."""
+    filled = {
+        call.func.value.id: call.lineno
+        for statement in statements([place.statement])
+        for call in _calls(statement)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _FILLS and isinstance(call.func.value, ast.Name)
+        if _LOOKS_UP.search(call.func.value.id)
+    }
+    names = dict(filled)
+    for later in _places(program, re.compile("|".join([*map(re.escape, filled), "eval", "score"]))) if filled else ():
+        if later.module is not place.module or later.function != place.function:
+            continue
+        for call in _calls(later.statement):
+            if call.lineno > place.statement.lineno and _EVALUATES.search(last_name(call.func)):
+                given = {word for part in (*call.args, *call.keywords) for word in _words(part)}
+                yield from ((line, call.lineno) for name, line in names.items() if name in given)
+        if value := getattr(later.statement, "value", None):
+            held = {line for word in _words(value) if (line := names.get(word))}
+            names |= {last_name(target): min(held) for target in targets(later.statement) if held}
+
+
+# --- validation text in the artifact
+
+
+def _validation_text(program: Program) -> Iterator[Finding]:
+    """A file of validation text that the run reads, e.g. a 'paid prefix'; surely so where a script packs it."""
+    for place in _places(program, _CARRIED):
+        call = next((call for call in _calls(place.statement) if _CARRIED.search(last_name(call.func))), None)
+        reads = call and any(name in _UNPACKS for name in _called(place.module, last_name(call.func), program))
+        if call is None or not reads:
+            continue
+        packed = next((line for module in program.modules.values() if (line := _packs(module))), None)
+        script = place.module.script
+        text = (
+            f"text carried beside the weights is read as {last_name(call.func)} (line {call.lineno} of {script.name})"
+        )
+        if packed is None:
+            yield finding("VAL_IN_ARTIFACT", text, script.at(call.lineno), confidence=0.7, severity="flag")
+        else:
+            module, line = packed
+            yield finding(
+                "VAL_IN_ARTIFACT",
+                f"{text}; {module.script.name} packs it from validation tokens (line {line})",
+                script.at(call.lineno),
+                module.script.at(line),
+                confidence=0.9,
+            )
+        return
+
+
+def _called(module: Module, name: str, program: Program) -> Iterator[str]:
+    """What the own function of that name calls, where it runs."""
+    for definition in module.definitions.get(name, ()):
+        for statement in statements(definition.body):
+            if program.reaches(module.script.name, statement.lineno):
+                yield from (last_name(call.func) for call in _calls(statement))
+
+
+def _packs(module: Module) -> tuple[Module, int] | None:
+    """The line at which a script whose business is a carried text turns validation tokens into bytes."""
+    if not _CARRIED.search(module.script.text) and "prefix" not in PurePosixPath(module.script.name).stem:
+        return None
+    held: set[str] = set()
+    for statement in statements(module.tree.body):
+        for target in targets(statement):
+            value = getattr(statement, "value", None)
+            if isinstance(target, ast.Name) and value is not None and _is_validation(value, held):
+                held.add(target.id)
+        for call in _calls(statement):
+            if last_name(call.func) in _PACKS and _is_validation(call, held):
+                return module, call.lineno
+    return None
+
+
+def _is_validation(node: ast.AST, held: set[str]) -> bool:
+    return any(word in held or _VAL_TEXT.search(word) for word in _words(node))
+
+
+# --- libraries
+
+
 def _libraries(case: Case, program: Program) -> Iterator[Finding]:
-    """Imports that are neither general nor beside the script."""
-    shipped = {part.split(".")[0] for name in (*case.files, *program.modules) for part in PurePosixPath(name).parts}
+    """Imports that are neither general nor beside the script; most are only unusual, so they are worth a note."""
+    beside = {part.split(".")[0] for name in (*case.files, *program.modules) for part in PurePosixPath(name).parts}
+    known = sys.stdlib_module_names | _GENERAL | beside
     seen: set[str] = set()
-    for module in program.modules.values():
-        for statement in statements(module.tree.body):
-            if isinstance(statement, ast.ImportFrom) and statement.level:
-                continue
-            for name in imported(statement):
-                root = name.split(".")[0]
-                if root in sys.stdlib_module_names or root in _GENERAL or root in shipped or root in seen:
-                    continue
-                if not program.reaches(module.script.name, statement.lineno):
-                    continue
+    for place in _places(program, re.compile(r"\bimport\b")):
+        statement = place.statement
+        if isinstance(statement, ast.ImportFrom) and statement.level:
+            continue
+        for name in imported(statement):
+            root = name.split(".")[0]
+            if root not in known and root not in seen:
                 seen.add(root)
                 yield finding(
                     "CUSTOM_LIB",
                     f"imports {root}, which is neither a general library nor among the files",
-                    module.script.at(statement.lineno),
+                    place.module.script.at(statement.lineno),
                     confidence=0.3,
                     severity="note",
                 )

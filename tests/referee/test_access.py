@@ -62,6 +62,7 @@ def test_a_message_that_names_a_command_is_no_call() -> None:
 def test_an_install_at_start_up_is_worth_a_note() -> None:
     script = "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install', 'brotli'])\n"
     assert codes(script) == [("NETWORK", "note")]
+    assert codes("from kernels import get_kernel\nattend = get_kernel('x')\n") == [("NETWORK", "note")]
 
 
 READS_TRAINING = """

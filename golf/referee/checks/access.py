@@ -13,6 +13,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 from golf.referee.case import Case
@@ -22,14 +23,17 @@ from golf.referee.settings import Settings
 from golf.referee.syntax import blocks, last_name, name_of, statements, targets
 from golf.rulings import Finding
 
-_EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|score)(?:_|$)")
+PLACES_MAX = 200
+"""Statements of one kind that are looked at."""
+
+_EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|evaluation|score)(?:_|$)")
 _TRAINS = re.compile(r"(?:^|_)train(?:ing)?(?:_|$)")
 
-_REACHES_OUT = re.compile(
-    r"urlopen|urlretrieve|(?:requests|httpx|aiohttp|socket|wget)\.\w|_download\b|torch\.hub\.|\b(?:wget|curl|pip3?)\b"
-    r"|git clone|apt(?:-get)?\b|aria2c"
-)
-"""Words without which a line holds no call that is looked for."""
+_REACHES_OUT = (
+    "urlopen", "urlretrieve", "requests.", "httpx.", "aiohttp.", "create_connection", "wget", "curl", "aria2c",
+    "_download", "torch.hub", "git clone", "hf download", "huggingface-cli", "install", "get_kernel(",
+)  # fmt: skip
+"""Words of which a line holds one, or no call that is looked for."""
 _FETCHES = re.compile(
     r"^(?:urllib\.request\.|request\.)?(?:urlopen|urlretrieve)$"
     r"|^(?:requests|httpx)\.(?:get|post|put|request|stream|Session|Client|AsyncClient)$"
@@ -41,11 +45,21 @@ _STARTS = re.compile(r"^(?:subprocess|sp)\.(?:run|call|check_call|check_output|P
 _DOWNLOADS = re.compile(r"(?:^|[\s;&|/])(?:wget|curl|aria2c|git clone|huggingface-cli download|hf download)\b")
 _INSTALLS = re.compile(r"\bpip3?\s+(?:-\S+\s+)*install\b|\bapt(?:-get)?\s+(?:-\S+\s+)*install\b")
 
-_TRAIN_TEXT = re.compile(r"(?:^|_)train_(?:files|glob|pattern|shards|bins?|paths?)$|fineweb_train", re.IGNORECASE)
+_TRAIN_WORDS = (
+    "train_files",
+    "train_glob",
+    "train_pattern",
+    "train_shards",
+    "train_bin",
+    "train_path",
+    "fineweb_train",
+)
+_TRAIN_TEXT = re.compile(r"(?:^|_)train_(?:files|glob|pattern|shards|bins?|paths?)$|fineweb_train")
 _LOOKS_UP = re.compile(r"cache|n_?gram|table|oracle|mixer|trie|index|prefill|pretrain|counts|bank", re.IGNORECASE)
 _FILLS = frozenset(("update", "add", "insert", "ingest", "fill", "observe", "prefill", "learn", "count", "add_tokens"))
 
-_CARRIED = re.compile(r"paid_?prefix|prefix_?blob|val(?:idation)?_?blob", re.IGNORECASE)
+_CARRIED_WORDS = ("paid_prefix", "paidprefix", "prefix_blob", "prefixblob", "val_blob", "validation_blob")
+_CARRIED = re.compile("|".join(_CARRIED_WORDS))
 _UNPACKS = frozenset(("read_bytes", "decompress", "open", "load", "fromfile", "frombuffer", "b85decode", "b64decode"))
 _PACKS = frozenset(("tobytes", "tofile", "compress", "savez", "savez_compressed"))
 _VAL_TEXT = re.compile(r"(?:^|_)val_(?:tokens?|toks?|data|ids|text)(?:$|_)|fineweb_val", re.IGNORECASE)
@@ -60,7 +74,7 @@ _GENERAL = frozenset(
         "causal_conv1d_cuda", "liger_kernel", "apex", "transformer_engine", "bitsandbytes", "brotli", "zstandard",
         "zstd", "lz4", "snappy", "blosc", "blosc2", "xxhash", "msgpack", "regex", "ftfy", "yaml", "omegaconf", "tqdm",
         "rich", "matplotlib", "networkx", "wandb", "requests", "pytest", "modal", "runpod", "typing_extensions",
-        "python_minifier",
+        "python_minifier", "kernels", "peft",
     )
 )  # fmt: skip
 """Libraries that many use for many things; accepted records import the rarer of them."""
@@ -94,7 +108,7 @@ class _Place:
         return bool(_EVALUATES.search(self.function)) and not _TRAINS.search(self.function)
 
 
-def _places(program: Program, wanted: re.Pattern[str]) -> Iterator[_Place]:
+def _places(program: Program, wanted: Sequence[str]) -> Iterator[_Place]:
     """Statements that run and that have a wanted word on one of their own lines."""
     for module in program.modules.values():
         script = module.script
@@ -103,13 +117,11 @@ def _places(program: Program, wanted: re.Pattern[str]) -> Iterator[_Place]:
             yield from _at(module, lines, program.settings)
 
 
-def _lines(text: str, wanted: re.Pattern[str]) -> Iterator[int]:
+def _lines(text: str, wanted: Sequence[str]) -> list[int]:
     """Numbers of lines with a wanted word, ascending."""
-    number, counted = 1, 0
-    for match in wanted.finditer(text):
-        number += text.count("\n", counted, match.start())
-        counted = match.start()
-        yield number
+    if not any(word in text for word in wanted):  # as most scripts have none, this comes first
+        return []
+    return [number for number, line in enumerate(text.split("\n"), 1) if any(word in line for word in wanted)]
 
 
 def _at(module: Module, lines: Sequence[int], settings: Settings) -> Iterator[_Place]:
@@ -137,7 +149,7 @@ def _is_sure(place: _Place, program: Program) -> bool:
     """Whether an evaluation does this whatever the settings leave open: here, and where the evaluation is called."""
     if not place.evaluates or not place.is_certain:
         return False
-    called = _places(program, re.compile(rf"\b{place.function}\("))
+    called = _places(program, (f"{place.function}(",))
     return any(
         caller.is_certain and any(last_name(call.func) == place.function for call in _calls(caller.statement))
         for caller in called
@@ -188,12 +200,12 @@ def _mentions(node: ast.AST, wanted: re.Pattern[str]) -> bool:
 def _network(program: Program) -> Iterator[Finding]:
     """The worst of the calls that fetch something, or start a program that does."""
     found: list[Finding] = []
-    for place in _places(program, _REACHES_OUT):
+    for place in islice(_places(program, _REACHES_OUT), PLACES_MAX):
         for call in _calls(place.statement):
             name = name_of(call.func)
             command = _command(call) if _STARTS.search(name) else ""
             what = name if _FETCHES.search(name) else " ".join(command.split()[:3])
-            installs = bool(_INSTALLS.search(command)) and not _DOWNLOADS.search(command)
+            installs = name == "get_kernel" or bool(_INSTALLS.search(command) and not _DOWNLOADS.search(command))
             if not installs and not _FETCHES.search(name) and not _DOWNLOADS.search(command):
                 continue
             is_sure = not installs and _is_sure(place, program)
@@ -201,7 +213,7 @@ def _network(program: Program) -> Iterator[Finding]:
             found.append(
                 finding(
                     "NETWORK",
-                    f"packages are installed in {where}" if installs else f"{what} is called in {where}",
+                    f"packages or kernels are installed in {where}" if installs else f"{what} is called in {where}",
                     place.module.script.at(call.lineno),
                     confidence=0.85 if is_sure else 0.5 if installs else 0.7,
                     severity="block" if is_sure else "note" if installs else "flag",
@@ -223,7 +235,7 @@ def _command(call: ast.Call) -> str:
 def _training_text(program: Program) -> Iterator[Finding]:
     """Training shards read inside an evaluation, or into a table that an evaluation is then given."""
     found: list[Finding] = []
-    for place in _places(program, re.compile(r"train_|fineweb_train")):
+    for place in islice(_places(program, _TRAIN_WORDS), PLACES_MAX):
         script = place.module.script
         if place.evaluates and (call := _reads_training(place.statement)):
             is_sure = _is_sure(place, program)
@@ -272,7 +284,7 @@ def _handed_on(place: _Place, program: Program) -> Iterator[tuple[int, int]]:
         if _LOOKS_UP.search(call.func.value.id)
     }
     names = dict(filled)
-    for later in _places(program, re.compile("|".join([*map(re.escape, filled), "eval", "score"]))) if filled else ():
+    for later in _places(program, (*filled, "eval", "score")) if filled else ():
         if later.module is not place.module or later.function != place.function:
             continue
         for call in _calls(later.statement):
@@ -289,7 +301,7 @@ def _handed_on(place: _Place, program: Program) -> Iterator[tuple[int, int]]:
 
 def _validation_text(program: Program) -> Iterator[Finding]:
     """A file of validation text that the run reads, e.g. a 'paid prefix'; surely so where a script packs it."""
-    for place in _places(program, _CARRIED):
+    for place in islice(_places(program, _CARRIED_WORDS), PLACES_MAX):
         call = next((call for call in _calls(place.statement) if _CARRIED.search(last_name(call.func))), None)
         reads = call and any(name in _UNPACKS for name in _called(place.module, last_name(call.func), program))
         if call is None or not reads:
@@ -349,7 +361,7 @@ def _libraries(case: Case, program: Program) -> Iterator[Finding]:
     beside = {part.split(".")[0] for name in (*case.files, *program.modules) for part in PurePosixPath(name).parts}
     known = sys.stdlib_module_names | _GENERAL | beside
     seen: set[str] = set()
-    for place in _places(program, re.compile(r"\bimport\b")):
+    for place in _places(program, ("import ",)):
         statement = place.statement
         if isinstance(statement, ast.ImportFrom) and statement.level:
             continue

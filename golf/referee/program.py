@@ -19,7 +19,12 @@ from golf.referee.syntax import blocks, statements
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+ENTRIES_MAX = 8
+"""Scripts that a run may start with."""
+
 _ENTRY_WORDS = ("train", "main", "run", "eval")
+_LAUNCHER = re.compile(r"\btorchrun\b|\bdistributed\.(?:run|launch)\b|\baccelerate launch\b|\bdeepspeed\b")
+"""What it starts is a run, whatever its name."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +144,11 @@ def _entries(case: Case, modules: Mapping[str, Module]) -> list[Module]:
             continue
         started = module.packed_in is not None and any(module.packed_in == other.split("!")[0] for other in chosen)
         by_script = any(file in modules[other].script.text for other in chosen)
-        by_command = re.search(rf"(?<![\w.]){re.escape(file)}\b", commands) and file.lower().startswith(_ENTRY_WORDS)
+        place = re.search(rf"^(.*)(?<![\w.]){re.escape(file)}\b", commands, re.MULTILINE)
+        by_command = place and (file.lower().startswith(_ENTRY_WORDS) or _LAUNCHER.search(place[1]))
         if started or by_script or by_command:
             chosen.append(name)
-    return [modules[name] for name in chosen]
+    return [modules[name] for name in chosen[:ENTRIES_MAX]]
 
 
 class _Reach:

@@ -1,6 +1,9 @@
 """Which scripts run, and which of their lines are ever reached."""
 
+from pathlib import Path
+
 from toy_case import fenced, toy_case
+from toy_folder import case_of
 
 from golf.referee.program import Program
 from golf.referee.settings import effective
@@ -95,3 +98,10 @@ def test_scripts_that_do_not_parse_are_left_out() -> None:
     here = program("def broken(:\n")
     assert list(here.entries) == []
     assert not here.reaches("train_gpt.py", 1)
+
+
+def test_a_launcher_starts_a_run_whatever_its_script_is_called(tmp_path: Path) -> None:
+    case_of(tmp_path, script="print(1)\n", go_py=SCRIPT, run_sh="torchrun --standalone go.py\npython prepare.py\n")
+    case = case_of(tmp_path, prepare_py="import os\n")
+    here = Program(case, effective(case))
+    assert {module.script.name for module in here.entries} == {"train_gpt.py", "go.py"}

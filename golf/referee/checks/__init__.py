@@ -9,6 +9,7 @@ from golf.referee.checks import (
     byte_tables,
     caches,
     claims,
+    concealed,
     data,
     metric,
     mixtures,
@@ -19,5 +20,5 @@ from golf.referee.checks import (
 )
 
 CHECKS = (
-    packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims,
+    packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims, concealed,
 )  # fmt: skip

@@ -6,8 +6,11 @@ case's findings. Weights, archives, images and pickles are never opened.
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,6 +40,12 @@ LOG_BYTES_MAX = 12_000_000
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".7z", ".rar", ".whl")
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npz", ".npy", ".safetensors")
 """Endings of what is never opened: opening a pickle runs it."""
+
+COMPILED = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".pyo", ".o", ".a", ".exe", ".cubin", ".jar")
+
+_MENTION = re.compile(
+    r"([\w-]{1,100})\.(?:py|ipynb|lzma|xz|gz)\b|^[ \t]*(?:from|import)[ \t]+([\w.]{1,200})", re.MULTILINE
+)
 
 
 @dataclass
@@ -75,13 +84,25 @@ class Case:
         """The bytes of a file of `files`; None when it is larger, or cannot be read."""
         return self.place.read(name, at_most) if self.place else None
 
+    @cached_property
+    def _named(self) -> Mapping[str, int]:
+        """Stem of a script or module → how many scripts and commands have it as a word."""
+        return Counter(name for text in (*self.scripts, *self.shells) for name in _mentioned(text))
+
+    def _is_named(self, script: Script) -> bool:
+        """Whether another script, or a command, names this one; of two with one name, the nearer."""
+        name = _stem(script)
+        nearer = any(_stem(other) == name for other in self.scripts[: self.scripts.index(script)])
+        return not nearer and self._named[name] > (name in _mentioned(script))
+
     @property
     def unparsed(self) -> list[Finding]:
         """A finding for scripts that are no Python; parses them all, so it is for whoever looks at code anyway."""
         problems: dict[tuple[str, Severity], list[Script]] = {}
         for number, script in enumerate(self.scripts):
-            if script.problem:  # the first one is the submission, the others go with it
-                problems.setdefault((script.problem, "note" if number else "flag"), []).append(script)
+            if script.problem:  # the first one is the submission, and what others name may run with it
+                severity: Severity = "note" if number and not self._is_named(script) else "flag"
+                problems.setdefault((script.problem, severity), []).append(script)
         return [
             finding(
                 "UNREADABLE",
@@ -110,11 +131,13 @@ def open_case(folder: Path, pr: int | None = None) -> Case:
     def ending(*endings: str) -> list[str]:
         return [name for name in names if name.lower().endswith(endings)]
 
-    jsons = sorted(filter(_is_submission_json, names), key=lambda name: _base(name) != "submission.json")
+    jsons = sorted(filter(_is_submission_json, names), key=_strangeness)
     json_file = next(iter(texts(jsons[:1], strict=True)), None)
     table = _table(json_file, place) if json_file else {}
     for name in ending(*ARCHIVES):
         place.note("an archive and not opened", name, f"{place.files[name].size} bytes")
+    for name in ending(*COMPILED):
+        place.note("compiled code, which cannot be read", name, f"{place.files[name].size} bytes")
     for name in ending(*PICKLES):
         place.note("weights or data, which are never opened", name, f"{place.files[name].size} bytes", "note")
     readmes = texts(sorted(ending(".md"), key=lambda name: not _base(name).startswith("readme")))
@@ -141,8 +164,22 @@ def open_case(folder: Path, pr: int | None = None) -> Case:
     return case
 
 
+def _stem(script: Script) -> str:
+    return PurePosixPath(script.packed_in or script.name.split("!")[0]).name.partition(".")[0]
+
+
+def _mentioned(text: TextFile) -> set[str]:
+    """Stems of the Python files and modules that a text names."""
+    return {(match[1] or match[2]).rpartition(".")[2] for match in _MENTION.finditer(text.text)}
+
+
 def _base(name: str) -> str:
     return PurePosixPath(name).name.lower()
+
+
+def _strangeness(name: str) -> tuple[bool, bool]:
+    """Of a submission.json's name: one in capitals may lie beside the one that counts."""
+    return _base(name) != "submission.json", PurePosixPath(name).name != "submission.json"
 
 
 def _is_submission_json(name: str) -> bool:

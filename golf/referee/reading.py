@@ -144,7 +144,16 @@ def list_folder(path: Path) -> Folder:
             if name.encode() != raw:
                 folder.note("a name that cannot be shown as it is", name, ascii(raw)[:200], "note")
             folder.files[_unused(name, folder.files)] = Listed(entry.path, status.st_size)
+    _note_twins(folder)
     return folder
+
+
+def _note_twins(folder: Folder) -> None:
+    """Names that differ in case alone: which of the files counts depends on who reads them."""
+    seen: dict[str, str] = {}
+    for name in folder.files:
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            folder.note("a name that differs from another in case alone", name, other)
 
 
 def _entries(top: bytes, folder: Folder) -> Iterator[tuple[bytes, "os.DirEntry[bytes]"]]:

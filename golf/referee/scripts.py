@@ -49,7 +49,10 @@ def read_scripts(place: Folder) -> list[Script]:
 
     def add_with_payloads(script: Script, depth: int) -> list[Script]:
         inside = []
-        texts = _payloads(script, place) if depth else []
+        texts = _payloads(script, place)
+        if texts and not depth:
+            place.note(f"packed over {unpack.DEPTH_MAX} deep and not unpacked", script.name, script.at(1).quote)
+            texts = []
         for number, text in enumerate(texts, start=1):
             name = f"{script.name}!unpacked{number if number > 1 else ''}"
             inside += add_with_payloads(add(name, text, script.packed_in or script.name), depth - 1)
@@ -105,11 +108,11 @@ def _payloads(script: Script, place: Folder) -> list[str]:
     if not (unpack.is_dense(script.text) or executes) or script.tree is None:
         return []
     try:
-        texts = unpack.payloads(script.tree, plain=executes)
+        texts, lost = unpack.payloads(script.tree, plain=executes)
     except unpack.Bomb as error:
         place.note("not unpacked, an archive bomb", script.name, str(error))
         return []
-    if executes and not texts and unpack.is_dense(script.text):
+    if executes and (lost or (not texts and unpack.is_dense(script.text))):
         place.note("runs packed code that could not be unpacked", script.name, script.at(1).quote)
     return texts
 
@@ -133,8 +136,8 @@ def _runs_what_is_elsewhere(script: Script) -> bool:
 
 def _rank(one: _Source) -> tuple[int, bool, bool, int, str]:
     name, text, _ = one
-    base = PurePosixPath(name).name.lower()
-    return name.count("/"), base != "train_gpt.py", not base.startswith("train"), -len(text), name
+    base = PurePosixPath(name).name
+    return name.count("/"), base != "train_gpt.py", not base.lower().startswith("train"), -len(text), name
 
 
 def _launches(text: str, other: _Source) -> bool:

@@ -16,6 +16,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from golf.errors import UnreadableInput
 from golf.referee import source
@@ -74,20 +75,41 @@ def executes(text: str) -> bool:
     return "runpy" in text or (("exec(" in text or "eval(" in text) and bool(_EXECUTES.search(text)))
 
 
-def payloads(module: ast.Module, plain: bool) -> list[str]:
-    """The Python sources that a script carries in its literals, the longest first; `plain` ones as well where wanted.
+class Payloads(NamedTuple):
+    """What the literals of a script hold."""
+
+    texts: list[str]
+    """Python sources, the longest first."""
+    lost: int
+    """Literals that look packed and that nothing came out of, or that were too large or too many to try."""
+
+
+def payloads(module: ast.Module, plain: bool) -> Payloads:
+    """The Python sources that a script carries in its literals; `plain` ones as well where wanted.
 
     Raises:
         Bomb: a literal unpacks to more than the bounds allow.
     """
     found: list[str] = []
-    for node in literals(module)[:PAYLOADS_MAX]:
+    lost = 0
+    for number, node in enumerate(literals(module)):
         assert isinstance(node.value, str | bytes)
-        if plain and isinstance(node.value, str) and _is_program(node.value):
-            found.append(node.value)
-        else:
-            found += unpack(node.value.encode(errors="replace") if isinstance(node.value, str) else node.value)
-    return sorted(found, key=lambda text: -len(text))
+        texts: list[str] = []
+        if number < PAYLOADS_MAX and len(node.value) <= PAYLOAD_CHARS_MAX:
+            if plain and isinstance(node.value, str) and _is_program(node.value):
+                texts = [node.value]
+            else:
+                texts = unpack(node.value.encode(errors="replace") if isinstance(node.value, str) else node.value)
+        found += texts
+        lost += not texts and _is_packed(node.value)
+    return Payloads(sorted(found, key=lambda text: -len(text)), lost)
+
+
+def _is_packed(value: str | bytes) -> bool:
+    """Whether most of a literal is of one piece, as compressed data is and words are not."""
+    if isinstance(value, bytes):
+        return len(set(value[:4_096])) > 60
+    return 2 * sum(len(run) for run in _ANY.findall(value) if len(set(run)) >= 16) > len(value)
 
 
 def literals(module: ast.Module) -> list[ast.Constant]:
@@ -97,7 +119,7 @@ def literals(module: ast.Module) -> list[ast.Constant]:
         for node in ast.walk(module)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str | bytes)
-        and PAYLOAD_CHARS_MIN <= len(node.value) <= PAYLOAD_CHARS_MAX
+        and len(node.value) >= PAYLOAD_CHARS_MIN
     ]
 
 

@@ -101,6 +101,7 @@ def test_packing_within_packing_is_undone_twice_and_no_more(tmp_path: Path) -> N
         inner = wrap(inner + "# " + "\u00e9" * 40 + "\n", "xz")
     case = open_case(folder(tmp_path, train_gpt__py=inner))
     assert names(case) == ["train_gpt.py!unpacked!unpacked", "train_gpt.py!unpacked", "train_gpt.py"]
+    assert unreadable(case) == ["packed over 2 deep and not unpacked: train_gpt.py!unpacked!unpacked"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,46 @@ def test_packed_code_that_cannot_be_unpacked_is_a_finding(tmp_path: Path) -> Non
     secret = wrap("".join(chr(letters.randrange(33, 120)) for _ in range(9_000)))
     case = open_case(folder(tmp_path, train_gpt__py="import decode\n" + secret))
     assert "runs packed code that could not be unpacked: train_gpt.py" in unreadable(case)
+
+
+def test_a_payload_that_is_read_hides_none_that_is_not(tmp_path: Path) -> None:
+    letters = random.Random(2)
+    secret = "".join(chr(letters.choice(range(48, 123))) for _ in range(9_000)).replace("\\", "/")
+    script = wrap(TRAINER) + f"exec(decode({secret!r}))\n"
+    case = open_case(folder(tmp_path, train_gpt__py=script))
+    assert names(case)[0] == "train_gpt.py!unpacked"
+    assert unreadable(case) == ["runs packed code that could not be unpacked: train_gpt.py"]
+
+
+def test_a_script_that_is_no_python_counts_when_another_names_it(tmp_path: Path) -> None:
+    bad = "def f(:\n"
+    case = open_case(folder(tmp_path, train_gpt__py="import helper\n", helper__py=bad, tried__py=bad + "# tried.py\n"))
+    assert sorted((one.severity, one.evidence[0].file) for one in case.unparsed) == [
+        ("flag", "helper.py"),
+        ("note", "tried.py"),
+    ]
+
+
+def test_compiled_code_is_a_finding(tmp_path: Path) -> None:
+    case = open_case(folder(tmp_path, train_gpt__py=TRAINER, fast__so=b"\x7fELF"))
+    assert unreadable(case) == ["compiled code, which cannot be read: fast.so"]
+
+
+def test_names_in_capitals_push_nothing_aside(tmp_path: Path) -> None:
+    case = open_case(
+        folder(
+            tmp_path,
+            train_gpt__py="import os\n",
+            Train_gpt__py=TRAINER,
+            submission__json='{"val_bpb": 1.5}',
+            SUBMISSION__json='{"val_bpb": 1.1}',
+        )
+    )
+    assert names(case)[0] == "train_gpt.py"
+    assert case.json == {"val_bpb": 1.5}
+    assert unreadable(case) == [
+        "a name that differs from another in case alone: submission.json, train_gpt.py",
+    ]
 
 
 def test_scripts_that_are_no_python_are_told_apart_from_the_submitted_one(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ TRAINER = trainer()
 
 
 def payloads(script: str, plain: bool = True) -> list[str]:
-    return unpack.payloads(source.parse(script), plain)
+    return unpack.payloads(source.parse(script), plain).texts
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -103,10 +103,8 @@ def _announced(noun: type[BaseModel], nouns: list[type[BaseModel]], position: in
 
     Any other answer is read whole, and its fields say themselves what they are.
     """
-    if nouns.count(noun) == 1:
+    if nouns.count(noun) == 1 or nouns.index(noun) < position:
         return {"type": "object"}
-    if nouns.index(noun) < position:
-        return {"type": "object", "title": noun.__name__}
     return {"type": "object", "properties": {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}}
 
 

@@ -18,6 +18,7 @@ from golf.errors import BadConfig, RuleBroken
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
 from golf.play import (
+    bulletin,
     change,
     compare,
     excerpt,
@@ -33,6 +34,7 @@ from golf.play import (
 from golf.play import history as past
 from golf.play.budget import BudgetBook
 from golf.referee import ruling
+from golf.referee.brief import TriageSummary
 from golf.rulings import Comparison
 from golf.schema import Artifact, Budget, History, Job, Note, Noun, Promotion
 from golf.workspace import Workspace
@@ -47,13 +49,13 @@ PAID_WORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempo
 NOTING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 STOPPING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
-ExperimentName = Annotated[str, Field(description="Its folder's name, or the slug")]
+ExperimentName = Annotated[str, Field(description="Folder name or slug")]
 JobId = Annotated[str, Field(description="Job id")]
 
 
 def measure_artifact(
-    path: Annotated[str, Field(description="Experiment name, or a folder, weights or script in the workspace")],
-    weights: Annotated[str | None, Field(description="Weights file, when the folder has several")] = None,
+    path: Annotated[str, Field(description="Experiment, folder, weights or script")],
+    weights: Annotated[str | None, Field(description="When the folder has several")] = None,
 ) -> Artifact:
     """Measure artifact size: bytes of code and compressed model weights against the 16 MB (16,000,000 byte) limit, the
     headroom left, and whether a submission fits under the cap or is too large.
@@ -64,16 +66,12 @@ def measure_artifact(
 
 
 def evaluate_bpb(
-    path: Annotated[str, Field(description="Experiment name, folder or checkpoint in the workspace")],
-    stride: Annotated[
-        int | None, Field(description="Sliding window: tokens scored per window. Default: plain windows", ge=1)
-    ] = None,
+    path: Annotated[str, Field(description="Experiment, folder or checkpoint")],
+    stride: Annotated[int | None, Field(description="Tokens scored per window. Default: plain windows", ge=1)] = None,
     seq_len: Annotated[
-        int | None, Field(description="Window length in tokens. Default: the script's TRAIN_SEQ_LEN", ge=1)
+        int | None, Field(description="Window length. Default: the script's TRAIN_SEQ_LEN", ge=1)
     ] = None,
-    max_tokens: Annotated[
-        int | None, Field(description="Score only this many tokens (a subset). Default: the whole split", ge=1)
-    ] = None,
+    max_tokens: Annotated[int | None, Field(description="Score a subset. Default: the whole split", ge=1)] = None,
 ) -> Job:
     """Evaluate (eval, score) a checkpoint, saved weights or a quantized model in BPB, bits per byte, and val loss on
     the FineWeb validation split. A job: see wait_for_job.
@@ -86,9 +84,7 @@ def evaluate_bpb(
 
 
 def check_budget(
-    cost_usd: Annotated[
-        float | None, Field(description="Worst-case cost of the run in question. Default: one paid run", ge=0)
-    ] = None,
+    cost_usd: Annotated[float | None, Field(description="Worst-case cost. Default: one paid run", ge=0)] = None,
 ) -> Budget:
     """Check the budget: money left; dollars of credits spent (cost so far), reserved and remaining (balance); whether
     we can afford a paid run, and when the next one is allowed.
@@ -99,14 +95,12 @@ def check_budget(
 
 def run_experiment(
     experiment: ExperimentName,
-    hypothesis: Annotated[str | None, Field(description="Creates the experiment: what you expect, and why")] = None,
-    script: Annotated[str | None, Field(description="Training script to copy. Default: the parent's")] = None,
+    hypothesis: Annotated[str | None, Field(description="Creates it: what you expect, and why")] = None,
+    script: Annotated[str | None, Field(description="Script to copy. Default: the parent's")] = None,
     parent: Annotated[str | None, Field(description="Experiment this one changes")] = None,
     expected_outcome: Annotated[str, Field(description="In numbers")] = "",
     rollback_criteria: Annotated[str, Field(description="When to give the idea up")] = "",
-    env: Annotated[
-        dict[str, str] | None, Field(description="Settings such as NUM_LAYERS, on top of the parent's")
-    ] = None,
+    env: Annotated[dict[str, str] | None, Field(description="Settings such as NUM_LAYERS, over the parent's")] = None,
     seeds: Annotated[
         list[int] | None, Field(description="Default: the parent's, else 1337. Two or more measure noise")
     ] = None,
@@ -134,7 +128,7 @@ def run_experiment(
 
 def submit_job(
     experiment: ExperimentName,
-    tier: Annotated[str, Field(description="Paid rung in golf.toml, such as 8xH100")],
+    tier: Annotated[str, Field(description="Paid rung in golf.toml")],
 ) -> Job:
     """Submit a job: launch (start, queue) the full run of an experiment on a paid tier, on rented cloud GPUs, a pod of
     8xH100. Spends real money; refused until every gate is passed.
@@ -151,9 +145,7 @@ def job_status(id: JobId) -> Job:
 
 async def wait_for_job(
     id: JobId,
-    timeout_s: Annotated[
-        float, Field(description="Seconds to wait at most. Default: 240", gt=0, le=WAIT_S_MAX)
-    ] = 240.0,
+    timeout_s: Annotated[float, Field(description="At most. Default: 240", gt=0, le=WAIT_S_MAX)] = 240.0,
 ) -> Job:
     """Wait (block, sleep, poll) until a job is done or the time is up; tells its state and results. Keep waiting, by
     calling again, while it has not finished.
@@ -185,7 +177,7 @@ def check_promotion(experiment: ExperimentName) -> Promotion:
 
 
 def review_submission(
-    path: Annotated[str, Field(description="Experiment name, or the folder of somebody's submission")],
+    path: Annotated[str, Field(description="Experiment, or somebody's submission folder")],
 ) -> Noun:
     """Review (audit) a submission or candidate: leaks of validation data, causality (peeking at future tokens), size,
     time, cheating, what is illegal, with evidence lines. Of an experiment the critic's facts on its diff against the
@@ -199,7 +191,7 @@ def review_submission(
 
 
 def compare_runs(
-    a: Annotated[str, Field(description="Run said to be better: experiment, or submission folder")],
+    a: Annotated[str, Field(description="Said to be better: experiment or submission folder")],
     b: Annotated[str, Field(description="What it is held against")],
     looks: Annotated[int | None, Field(description="Ideas it was picked from. Default: runs since b", ge=1)] = None,
 ) -> Comparison:
@@ -209,6 +201,16 @@ def compare_runs(
     workspace = Workspace.find()
     names = [name if experiments.exists(workspace, name) else str(workspace.inside(name)) for name in (a, b)]
     return compare.compare_runs(workspace, *names, looks=looks)
+
+
+def triage_submissions(
+    folder: Annotated[str, Field(description="Of submissions, or a Git clone with pull requests")],
+) -> TriageSummary:
+    """Triage many submissions or pull requests: check each for rule violations, flag cheating, spot copies, rank by
+    credible score. Counts, the first to open, and where the page is.
+    """
+    workspace = Workspace.find()
+    return bulletin.post(workspace, workspace.inside(folder))
 
 
 DIFF = "golf://diff/{experiment}"
@@ -223,13 +225,13 @@ def diff(experiment: str) -> str:
 def record_note(
     context: Context,
     kind: Annotated[Literal["finding", "question", "verdict"], Field(description="A verdict is the critic's")],
-    text: Annotated[str, Field(description="What was found or asked; of a verdict, its reason")],
+    text: Annotated[str, Field(description="What was found or asked, or a verdict's reason")],
     experiment: Annotated[str | None, Field(description="What it is about")] = None,
     by: Annotated[str, Field(description="Your role. Default: implementer")] = "implementer",
     verdict: Annotated[Literal["accept", "revise", "reject"] | None, Field(description="The critic's")] = None,
     diff_sha256: Annotated[str | None, Field(description="Verdict: the hash on the sheet")] = None,
     points: Annotated[
-        dict[str, str] | None, Field(description="Verdict: each point of the sheet to 'pass|fail|unknown: evidence'")
+        dict[str, str] | None, Field(description="Verdict: each point to 'pass|fail|unknown: evidence'")
     ] = None,
 ) -> Note:
     """Record (write down, save, log, remember) a note in the shared channel of human, implementer and critic: a
@@ -276,6 +278,7 @@ TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
     (list_experiments, READ_ONLY),
     (compare_runs, READ_ONLY),
     (review_submission, READ_ONLY),
+    (triage_submissions, READ_ONLY),
     (record_note, NOTING),
 ]
 

@@ -49,10 +49,22 @@ def register(verbs: verb.Verbs) -> None:
         verbs,
         "triage",
         triage,
-        "many submissions at a glance: what each claims, what its logs and files say, where they part",
-        "golf triage records/",
+        "many submissions at a glance: verdicts with evidence lines, techniques, copies, ranks by credible score",
+        "golf triage records/ --page bulletin.md",
     )
-    sort.add_argument("folder", type=Path, help="the folder that holds the submissions; nothing in it is run")
+    sort.add_argument(
+        "folder", type=Path, help="a folder of submissions, or a Git clone with pull-request refs; nothing in it is run"
+    )
+    sort.add_argument("--page", type=Path, metavar="FILE", help="write the bulletin there, Markdown")
+    sort.add_argument("--data", type=Path, metavar="FILE", help="write all of it there, JSON: notes and rules too")
+    sort.add_argument(
+        "--index",
+        type=Path,
+        metavar="FILE",
+        help="what was judged before, so that a second run reads only what is new (default: the workspace's, if any)",
+    )
+    sort.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    sort.add_argument("--limit", type=float, metavar="S", help="seconds for one submission (default: 20)")
 
     changed = verb.add(
         verbs,
@@ -137,13 +149,40 @@ def summary(arguments: argparse.Namespace) -> int:
 
 def triage(arguments: argparse.Namespace) -> int:
     """Exit 1 when a submission is blocked; needs no workspace."""
+    from golf import durable
     from golf.referee import triage as referee
+    from golf.referee import workers
     from golf.report import answers as views  # noqa: F401, its views are registered
-    from golf.report import render
+    from golf.report import progress, render
 
-    found = referee.triage(arguments.folder)
+    with progress.progress("triage") as bar:
+        field = referee.survey(
+            arguments.folder,
+            index=arguments.index or _index(),
+            num_workers=arguments.workers,
+            limit_s=arguments.limit or workers.LIMIT_S,
+            on_progress=lambda done, total: bar.update("judged", done, total, unit="submission"),
+        )
+    if arguments.page:
+        durable.replace(arguments.page, referee.bulletin(field))
+    if arguments.data:
+        durable.replace(arguments.data, field.model_dump_json(indent=2))
+    found = referee.triaged(field)
     render.show(found, json=arguments.json)
     return 1 if any(entry.verdict == "block" for entry in found.submissions) else 0
+
+
+def _index() -> Path | None:
+    """Where the workspace keeps what was judged; None where there is none, or it cannot be written."""
+    from golf.errors import NotFound
+    from golf.workspace import Workspace
+
+    try:
+        place = Workspace.find().state / "triage"
+        place.mkdir(parents=True, exist_ok=True)
+    except (NotFound, OSError):
+        return None
+    return place / "index.db"
 
 
 def ci(arguments: argparse.Namespace) -> int:

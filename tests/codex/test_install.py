@@ -14,6 +14,7 @@ from scripted import say
 TOOLS = (
     "measure_artifact", "evaluate_bpb", "check_budget", "run_experiment", "submit_job", "job_status", "wait_for_job",
     "cancel_job", "check_promotion", "list_experiments", "review_submission", "record_note", "compare_runs",
+    "triage_submissions",
 )  # fmt: skip
 
 

@@ -79,6 +79,11 @@ REQUESTS = [
     ("does the scorer peek at future tokens", "review_submission"),
     ("give me the facts for the critic on exp_12", "review_submission"),
     ("check the diff against the parent for anything illegal", "review_submission"),
+    ("triage the submissions in records/", "triage_submissions"),
+    ("which of these pull requests break the rules", "triage_submissions"),
+    ("check all 200 folders for cheating and rank them", "triage_submissions"),
+    ("go through many competitors' submissions and flag the bad ones", "triage_submissions"),
+    ("find near copies among these pull requests", "triage_submissions"),
     ("write down that EMA hurts weight-tied recurrence", "record_note"),
     ("log the critic's verdict: reject", "record_note"),
     ("leave a note for the implementer", "record_note"),
@@ -171,6 +176,14 @@ def empty(workspace: Workspace) -> None:
     """Nothing was ever played here."""
 
 
+def strangers(workspace: Workspace, many: int) -> None:
+    """So many folders of submissions, each with a long story and no evidence."""
+    for number in range(many):
+        folder = workspace.root / "theirs" / f"2026-03-{number:02}_{'Long' * 20}"
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text("val_bpb: 1.1, better than all. " * 100)
+
+
 def failed_job(workspace: Workspace, said: str) -> None:
     """A job that ended with an error of so many words."""
     script = f"raise SystemExit({said!r})"
@@ -181,6 +194,7 @@ def failed_job(workspace: Workspace, said: str) -> None:
 def normal(workspace: Workspace) -> None:
     """A baseline and a better experiment; an evaluation failed, words were exchanged."""
     failed_job(workspace, "no such file")
+    strangers(workspace, 2)
     scored(workspace, "base", 1.25, seeds=[1, 2])
     scored(workspace, "wider", 1.20, script="x = 2\n", parent="base")
     notes.add(workspace, by="implementer", kind="finding", text="wider helps", experiment="wider")
@@ -189,6 +203,7 @@ def normal(workspace: Workspace) -> None:
 def large(workspace: Workspace) -> None:
     """The same, after 5,000 rows with long descriptions, 5,000 notes and a thousand changed lines."""
     failed_job(workspace, "long " * 2000)
+    strangers(workspace, 25)
     scored(workspace, "base", 1.25, script="x = 1\n" * 1000, seeds=[1, 2])
     scored(workspace, "wider", 1.20, script="x = 2\n" * 1000, parent="base")
     ledger, channel = workspace.ledger, workspace.root / "notes.jsonl"
@@ -215,6 +230,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("list_experiments", {"best_first": True}),
     ("compare_runs", {"a": "wider", "b": "base"}),
     ("review_submission", {"path": "wider"}),
+    ("triage_submissions", {"folder": "theirs"}),
     ("record_note", {"kind": "finding", "text": "long " * 800}),
 ]
 

@@ -73,7 +73,7 @@ def test_the_tools_are_those_of_the_contract_and_each_states_all_four_hints() ->
     assert set(found) == {
         "measure_artifact", "evaluate_bpb", "check_budget", "run_experiment", "job_status",
         "wait_for_job", "cancel_job", "check_promotion", "list_experiments",
-        "submit_job", "review_submission", "record_note", "compare_runs",
+        "submit_job", "review_submission", "record_note", "compare_runs", "triage_submissions",
     }  # fmt: skip
     for tool in found.values():
         hints = tool["annotations"]

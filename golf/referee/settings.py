@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,8 +92,8 @@ def effective(case: Case) -> "Settings":
     for script in case.scripts:
         if script.tree is not None:
             code.read(script, script.tree)
-    shells = [command for shell in case.shells for command in _commands(shell, "shell")]
-    readmes = [command for readme in case.readmes for command in _commands(readme, "readme")]
+    shells = list(islice((one for text in case.shells for one in _commands(text, "shell")), COMMANDS_MAX))
+    readmes = list(islice((one for text in case.readmes for one in _commands(text, "readme")), COMMANDS_MAX))
     return Settings(code, _merged(readmes, shells), case)
 
 
@@ -108,6 +109,7 @@ class Settings:
             for name, value in log.hyperparameters.items():
                 self._logged.setdefault(name.lower(), []).append((value, number))
         self._known: dict[str, list[Any]] = {}
+        self._disputed: dict[ast.expr, bool] = {}
 
     def get(self, name: str) -> Setting | None:
         """The setting of that name, or None when nothing states it."""
@@ -153,11 +155,10 @@ class Settings:
 
     def is_disputed(self, condition: ast.expr) -> bool:
         """Whether a condition names a setting that the submission's sources disagree on."""
-        return any(
-            len(self._values(self._code.attribute_of(last_name(node)))) > 1
-            for node in ast.walk(condition)
-            if isinstance(node, ast.Name | ast.Attribute)
-        )
+        if condition not in self._disputed:
+            names = {last_name(node) for node in ast.walk(condition) if isinstance(node, ast.Name | ast.Attribute)}
+            self._disputed[condition] = any(len(self._values(self._code.attribute_of(name))) > 1 for name in names)
+        return self._disputed[condition]
 
     def _is_on(self, name: str) -> bool | None:
         values = self._values(self._code.attribute_of(name))
@@ -485,19 +486,19 @@ def _commands(text: TextFile, source: Source) -> Iterator[_Command]:
         exported = _Command(source)
         ran = False
         for lines in _logical_lines(block):
-            command = _Command(source, dict(exported.variables))
+            given: dict[str, tuple[str, Evidence]] = {}
             runs = False
             for number, line in lines:
                 runs = runs or _RUNS.search(line) is not None
                 for match in _SETS.finditer(line):
-                    value = _DEFAULTED.sub(r"\1", match["value"].strip("\"'"))
+                    value = _DEFAULTED.sub(r"\1", match["value"].rstrip(",").strip("\"'"))
                     if "$" not in value:
-                        command.variables[match["name"]] = (value, text.at(number))
+                        given[match["name"]] = (value, text.at(number))
             if runs:
                 ran = True
-                yield command
+                yield _Command(source, {**exported.variables, **given})
             else:
-                exported = command
+                exported.variables.update(given)
         if not ran and exported.variables:
             yield exported
 
@@ -545,8 +546,8 @@ def _logical_lines(block: list[tuple[int, str]]) -> Iterator[list[tuple[int, str
 def _merged(readmes: list[_Command], shells: list[_Command]) -> list[_Command]:
     """Every README command with every shell script's environment over it; different ones, so many as are told apart."""
     merged: dict[tuple[tuple[str, str], ...], _Command] = {}
-    for readme in readmes[:COMMANDS_MAX] or [_Command("readme")]:
-        for shell in shells[:COMMANDS_MAX] or [_Command("shell")]:
+    for readme in readmes or [_Command("readme")]:
+        for shell in shells or [_Command("shell")]:
             variables = {**readme.variables, **shell.variables}
             key = tuple(
                 sorted((name, value) for name, (value, _) in variables.items() if name not in ("SEED", "RUN_ID"))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_case import fenced, toy_case
+from toy_folder import case_of
 
 from golf.referee.settings import UNKNOWN, Settings, effective, is_on
 
@@ -206,3 +207,12 @@ def test_a_printed_value_is_on_exactly_when_the_value_is(value: float) -> None:
 def test_any_text_is_read_without_an_error(readme: str, script: str) -> None:
     here = settings(script, readme=f"```\n{readme}\n```\n", shell=readme)
     assert here.is_on("adapt_enabled") in (True, False, None)
+
+
+def test_a_hundred_thousand_settings_of_a_shell_script_are_read_once(tmp_path: Path) -> None:
+    lines = "".join(f"A{number}=1\n" for number in range(100_000))
+    case = case_of(
+        tmp_path, script="import os\nN = int(os.environ.get('N', 1))\n", run_sh=f"{lines}N=2 torchrun train_gpt.py\n"
+    )
+    condition = ast.parse("int(os.environ.get('N', 1)) == 2", mode="eval").body
+    assert effective(case).truth(condition) is True

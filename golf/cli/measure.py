@@ -29,7 +29,7 @@ def register(verbs: verb.Verbs) -> None:
         verbs,
         "predict-size",
         predict_size,
-        "what an artifact will weigh, before it is trained: an interval that holds 95 in 100, by part, and whether it fits",
+        "what an artifact will weigh, before it is trained: an interval for 95 in 100, by part, and whether it fits",
         "golf predict-size --env NUM_LAYERS=11 --env MATRIX_BITS=6 --env COMPRESSOR=brotli-11",
     )
     plan.add_argument(

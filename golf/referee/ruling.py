@@ -9,6 +9,7 @@ from pathlib import Path
 
 from golf.referee import case as cases
 from golf.referee.checks import CHECKS
+from golf.referee.rulebook import finding
 from golf.rulings import SEVERITIES, Evidence, Finding, Ruling, RulingVerdict
 
 EVIDENCE_MAX = 6
@@ -33,37 +34,41 @@ def examine(case: cases.Case) -> list[Finding]:
     """Every check on one case: what was found, one finding per code, the worst first."""
     found = [*case.findings]
     for check in CHECKS:
-        found += check.findings(case)
+        try:
+            found += check.findings(case)
+        except RecursionError:  # nested as deeply as only somebody who wants it writes
+            concern = check.__name__.rpartition(".")[2]
+            found.append(finding("UNREADABLE", f"its code is nested too deeply to be examined for {concern}"))
     return merged([*found, *case.unparsed])
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
     """One finding per code, the worst and surest of it with the others' evidence, the worst first."""
     by_code: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=_rank):
-        by_code.setdefault(finding.code, []).append(finding)
+    for one in sorted(findings, key=_rank):
+        by_code.setdefault(one.code, []).append(one)
     return sorted((_one(same) for same in by_code.values()), key=_rank)
 
 
-def _rank(finding: Finding) -> tuple[int, float, bool]:
+def _rank(one: Finding) -> tuple[int, float, bool]:
     """Worst first, then surest, then those that quote a line."""
-    return SEVERITIES.index(finding.severity), -finding.confidence, not any(where.line for where in finding.evidence)
+    return SEVERITIES.index(one.severity), -one.confidence, not any(where.line for where in one.evidence)
 
 
 def _one(same: Sequence[Finding]) -> Finding:
     """The first of several findings of one code, with the evidence of all: worse evidence stands first."""
     best = same[0]
     evidence: list[Evidence] = []
-    for finding in same:
-        evidence += (where for where in finding.evidence if where not in evidence)
-    others = len({finding.text for finding in same if finding.severity == best.severity}) - 1
+    for one in same:
+        evidence += (where for where in one.evidence if where not in evidence)
+    others = len({one.text for one in same if one.severity == best.severity}) - 1
     text = best.text if others < 1 else f"{best.text} (and {others} more)"
     return best.model_copy(update={"text": text, "evidence": evidence[:EVIDENCE_MAX]})
 
 
 def rule(case: cases.Case, found: list[Finding]) -> Ruling:
     """The verdict that findings make, with what it rests on."""
-    worst = {finding.severity for finding in found}
+    worst = {one.severity for one in found}
     verdict: RulingVerdict = "block" if "block" in worst else "review" if "flag" in worst else "clear"
     seen = {
         "code": case.has_code,
@@ -87,8 +92,8 @@ def _reason(verdict: RulingVerdict, found: Sequence[Finding], examined: Sequence
     """The verdict in a sentence: the worst finding, and what else there is of its kind."""
     if verdict == "clear":
         return f"nothing disqualifying was found in {', '.join(examined) or 'an empty folder'}"
-    first, *rest = (finding for finding in found if finding.severity == found[0].severity)
-    also = f"; also {', '.join(finding.code for finding in rest)}" if rest else ""
+    first, *rest = (one for one in found if one.severity == found[0].severity)
+    also = f"; also {', '.join(one.code for one in rest)}" if rest else ""
     return f"{first.code}: {first.text}{also}"
 
 
@@ -96,7 +101,7 @@ def _why(name: str, case: cases.Case) -> str:
     """Why a part of a submission was not examined."""
     if name == "code" and not case.expects_code:
         return "the folder is an excerpt without it"
-    unread = [where.file for finding in case.findings if finding.code == "UNREADABLE" for where in finding.evidence]
+    unread = [where.file for one in case.findings if one.code == "UNREADABLE" for where in one.evidence]
     endings = {"code": (".py", ".ipynb"), "readme": (".md",), "json": (".json",), "logs": (".log", ".txt", ".out")}
     lost = [file for file in unread if file.lower().endswith(endings.get(name, ()))]
     return f"{lost[0]} could not be read" if lost else "there is none"

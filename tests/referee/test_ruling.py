@@ -81,3 +81,18 @@ def test_no_code_hardens_beyond_its_rule(code: str) -> None:
     where = Evidence(file="a", line=1, quote="x")
     one = finding(code, "text", where)  # type: ignore[arg-type]
     assert one.severity == RULES[one.code].severity
+
+
+def test_a_check_that_runs_out_of_depth_leaves_a_flag_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train_gpt.py").write_text("x = 1\n")
+
+    def endless(case: object) -> list[object]:
+        raise RecursionError
+
+    monkeypatch.setattr("golf.referee.checks.access.findings", endless)
+    found = ruling.review_submission(tmp_path)
+    assert "UNREADABLE" in found.codes or found.verdict == "block"
+    assert any(finding.code == "UNREADABLE" and "access" in finding.text for finding in found.findings)
+    assert any(finding.code == "MISSING_FILES" for finding in found.findings)

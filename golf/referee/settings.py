@@ -466,7 +466,7 @@ class _Evaluation:
 
 
 _SETS = re.compile(
-    r"""(?<![\w$.{/-])(?P<name>[A-Z][A-Z0-9_]{1,63})=(?P<value>"[^"\n]{0,300}"|'[^'\n]{0,300}'|[^\s;&|)`]{0,300})"""
+    r"""(?<![\w$.{/-])(?P<name>[A-Z][A-Z0-9_]{0,63})=(?P<value>"[^"\n]{0,300}"|'[^'\n]{0,300}'|[^\s;&|)`]{0,300})"""
 )
 _RUNS = re.compile(
     r"\b(?:torchrun|accelerate launch|deepspeed)\b|\bpython[\d.]*\b.{0,200}\b(?:train|eval|run)\w*\.py\b"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from golf.referee.flow import names
 from golf.referee.flow.expressions import LEVELS_MAX, Expressions
+from golf.referee.flow.splits import split_of_name
 from golf.referee.flow.tags import NOTHING, Tag, Tags, is_text, keys, only, without
 from golf.referee.flow.values import EMPTY, Closure, Env, Value, joined
 from golf.referee.program import Function
@@ -299,7 +300,7 @@ class Calls(Expressions):
                 value = self.value(defaults.get(name), inner.outer or inner)
                 inner.sources[name] = (defaults[name], inner.outer or inner) if name in defaults else None
             is_plain = not value.tags and value.closure is None and value.instance is None
-            inner.names[name] = Value(names.split_of_name(name)) if is_plain else value
+            inner.names[name] = Value(split_of_name(name)) if is_plain else value
         if spec.vararg:
             rest = tuple(arguments[len(positional) :])
             inner.names[spec.vararg.arg] = Value(joined(rest), rest)

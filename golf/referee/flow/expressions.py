@@ -4,8 +4,9 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from golf.referee.flow.names import BPB, LABEL, place_name, split_of_name, split_of_text
+from golf.referee.flow.names import BPB, LABEL, place_name
 from golf.referee.flow.recorder import THINGS_MAX, Exhausted, Recorder
+from golf.referee.flow.splits import split_of_name, split_of_text
 from golf.referee.flow.tags import NOTHING, TRAIN, VAL, Tag, Tags, is_text, keys, only, without
 from golf.referee.flow.values import EMPTY, Closure, Env, Value, joined
 from golf.referee.program import Function, is_main_guard
@@ -122,25 +123,16 @@ class Expressions(Recorder):
         return self.attributes[key]
 
     def class_env(self, closure: Closure) -> Env:
-        """Names of a class body: those that a declaration may refer to."""
-        if closure.node in self.class_envs:
-            return self.class_envs[closure.node]
-        env = self.class_envs[closure.node] = Env(closure.env.module, "", closure.env)
-        for statement in closure.node.body if isinstance(closure.node, ast.ClassDef) else []:
-            for target in targets(statement):
-                if isinstance(target, ast.Name):
-                    value = getattr(statement, "value", None)
-                    env.names[target.id] = Value(self.literal_tags(value) or split_of_name(target.id))
-        return env
-
-    def literal_tags(self, node: ast.expr | None) -> Tags:
-        """Tags of the texts spelled out in an expression."""
-        if node is None:
-            return NOTHING
-        texts = [
-            inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
-        ]
-        return frozenset().union(*map(split_of_text, texts))
+        """Names that a class body's declarations refer to: by the texts in them, or by themselves."""
+        if closure.node not in self.class_envs:
+            env = self.class_envs[closure.node] = Env(closure.env.module, "", closure.env)
+            env.declared = {
+                target.id: getattr(statement, "value", None)
+                for statement in (closure.node.body if isinstance(closure.node, ast.ClassDef) else [])
+                for target in targets(statement)
+                if isinstance(target, ast.Name)
+            }
+        return self.class_envs[closure.node]
 
     def member(self, closure: Closure, name: str, depth: int = 0) -> "Function | ast.expr | None":
         """A class's method or assigned expression of that name, its bases' included."""

@@ -1,27 +1,13 @@
-"""What names say: which text a variable or path holds, and what a call of that name does."""
+"""What a name says of a call: that it counts, keeps, makes, saves, prints."""
 
 import ast
 import re
-from functools import lru_cache
 from typing import TypeGuard
 
-from golf.referee.flow.tags import NOTHING, TRAIN, VAL, Tags
 from golf.referee.flow.values import Value
 from golf.referee.program import Function
 from golf.referee.syntax import last_name, name_of
 
-VAL_NAME = re.compile(
-    r"(?:^|_)(?:val|valid|validation)_(?:files?|glob|pattern|paths?|shards?|tokens?|toks?|data|docs?|dataset|bin|ids|stream"
-    r"|loader|text|seqs?)(?:$|_)",
-    re.IGNORECASE,
-)
-TRAIN_NAME = re.compile(
-    r"(?:^|_)(?:train|training)_(?:files?|glob|pattern|paths?|shards?|tokens?|toks?|data|docs?|dataset|bin|ids|stream"
-    r"|loader|text)(?:$|_)",
-    re.IGNORECASE,
-)
-VAL_TEXT = re.compile(r"fineweb_val|(?:^|[/_])val(?:id|idation)?(?:_?\*|/|[\w*]*\.bin)")
-TRAIN_TEXT = re.compile(r"fineweb_train|(?:^|[/_])train(?:ing)?(?:_?\*|/|[\w*]*\.bin)")
 BPB = re.compile(r"bpb|bits_per_byte|bits/byte", re.IGNORECASE)
 LABEL = re.compile(r"\s*([\w.+/-]+)")
 CALIBRATES = re.compile(r"hessian|calib", re.IGNORECASE)
@@ -61,23 +47,6 @@ PRINTS = frozenset(
 )
 SAVES = frozenset(("save", "dump", "write", "savez", "savez_compressed", "save_file", "write_bytes", "tofile"))
 READS = frozenset(("load", "open", "read_bytes", "fromfile", "memmap", "frombuffer", "load_file", "read"))
-
-
-@lru_cache(maxsize=4096)
-def split_of_name(name: str) -> Tags:
-    """What a name alone says of the text it holds."""
-    if VAL_NAME.search(name):
-        return frozenset((VAL,))
-    return frozenset((TRAIN,)) if TRAIN_NAME.search(name) else NOTHING
-
-
-def split_of_text(text: str) -> Tags:
-    """What a path or glob says of the text behind it."""
-    if len(text) > 300:
-        return NOTHING
-    if VAL_TEXT.search(text):
-        return frozenset((VAL,))
-    return frozenset((TRAIN,)) if TRAIN_TEXT.search(text) else NOTHING
 
 
 def place_name(bound: ast.expr | None) -> str:

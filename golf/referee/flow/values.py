@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from golf.referee.flow.splits import split_of_name, split_of_texts
 from golf.referee.flow.tags import NOTHING, Tags
 from golf.referee.program import Function, Module
 from golf.referee.settings import Local
@@ -52,6 +53,8 @@ class Env:
     """The expression a name stands for; None when it had more than one."""
     elsewhere: set[str] = field(default_factory=set)
     """Names declared global or nonlocal."""
+    declared: "Mapping[str, ast.expr | None]" = field(default_factory=dict)
+    """Of a class body: what its names are assigned, looked at when they are asked for."""
     mutated: set[str] = field(default_factory=set)
     returned: list[Value] = field(default_factory=list)
 
@@ -60,6 +63,9 @@ class Env:
         env: Env | None = self
         while env is not None:
             if name in env.names:
+                return env.names[name]
+            if name in env.declared:
+                env.names[name] = Value(split_of_texts(env.declared[name]) or split_of_name(name))
                 return env.names[name]
             env = env.outer
         return None

@@ -8,8 +8,9 @@ from typing import Any
 from golf.referee.flow.calls import Calls
 from golf.referee.flow.events import Loop
 from golf.referee.flow.expressions import LEVELS_MAX
-from golf.referee.flow.names import BPB, is_callable, is_range, is_read, is_started, split_of_name
+from golf.referee.flow.names import BPB, is_callable, is_range, is_read, is_started
 from golf.referee.flow.recorder import THINGS_MAX, Exhausted
+from golf.referee.flow.splits import split_of_name
 from golf.referee.flow.tags import NOTHING, Tag, Tags, is_text, keys, only
 from golf.referee.flow.values import EMPTY, Closure, Env, Value
 from golf.referee.program import Function, Module, Program, ends, imported

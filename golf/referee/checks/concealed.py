@@ -6,8 +6,9 @@ or code that was unpacked, and no shipped file of another kind. Of 139 submissio
 """
 
 import ast
+import bisect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -90,6 +91,7 @@ class _Reader:
 
     def __init__(self, module: Module, case: Case, scripts: set[str]) -> None:
         self._tree = module.tree
+        self._lines = [number for number, line in enumerate(module.script.lines, 1) if _WORDS.search(line)]
         self._scripts = scripts
         self._others = {
             name
@@ -101,14 +103,15 @@ class _Reader:
 
     def problems(self) -> Iterator[tuple[int, str]]:
         """Lines that run what is not found, in order, each with what they do."""
+        nodes = list(_on(self._lines, self._tree))
         called: set[ast.AST] = set()
         found: list[tuple[int, str]] = []
-        for node in ast.walk(self._tree):
+        for node in nodes:
             if isinstance(node, ast.Call):
                 called.add(node.func)
                 if problem := self._problem(node):
                     found.append((node.lineno, problem))
-        for node in ast.walk(self._tree):
+        for node in nodes:
             if isinstance(node, ast.Name) and node.id in ("exec", "__builtins__") and node not in called:
                 found.append((node.lineno, f"reaches for {node.id} without calling it"))
         yield from sorted(found)
@@ -140,7 +143,7 @@ class _Reader:
         texts: list[str] = []
         seen: set[str] = set()
         looked = 0
-        for _ in range(hops):
+        for hop in range(1, hops + 1):
             names: set[str] = set()
             for root in waiting:
                 for node in ast.walk(root):
@@ -151,6 +154,8 @@ class _Reader:
                         names.add(last_name(node))
                     if looked > NODES_MAX:
                         return texts
+            if hop == hops:
+                break
             waiting = [value for name in names - seen for value in self._assigned.get(name, ())]
             seen |= names
             if not waiting:
@@ -176,6 +181,20 @@ class _Reader:
                     if value is not None and isinstance(part, ast.Name | ast.Attribute):
                         found.setdefault(last_name(part), []).append(value)
         return found
+
+
+def _on(lines: Sequence[int], tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that stand on one of these lines or around it, `lines` in order."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        first = getattr(node, "lineno", None)
+        if first is not None:
+            at = bisect.bisect_left(lines, first)
+            if at == len(lines) or lines[at] > (getattr(node, "end_lineno", None) or first):
+                continue
+        yield node
+        waiting.extend(ast.iter_child_nodes(node))
 
 
 def _unpickles(name: str, call: ast.Call) -> bool:

@@ -89,20 +89,18 @@ class Case:
         """Stem of a script or module → how many scripts and commands have it as a word."""
         return Counter(name for text in (*self.scripts, *self.shells) for name in _mentioned(text))
 
-    def _is_named(self, script: Script) -> bool:
-        """Whether another script, or a command, names this one; of two with one name, the nearer."""
-        name = _stem(script)
-        nearer = any(_stem(other) == name for other in self.scripts[: self.scripts.index(script)])
-        return not nearer and self._named[name] > (name in _mentioned(script))
-
     @property
     def unparsed(self) -> list[Finding]:
         """A finding for scripts that are no Python; parses them all, so it is for whoever looks at code anyway."""
         problems: dict[tuple[str, Severity], list[Script]] = {}
+        nearer: set[str] = set()
         for number, script in enumerate(self.scripts):
+            name = _stem(script)
             if script.problem:  # the first one is the submission, and what others name may run with it
-                severity: Severity = "note" if number and not self._is_named(script) else "flag"
+                is_named = name not in nearer and self._named[name] > (name in _mentioned(script))
+                severity: Severity = "note" if number and not is_named else "flag"
                 problems.setdefault((script.problem, severity), []).append(script)
+            nearer.add(name)
         return [
             finding(
                 "UNREADABLE",

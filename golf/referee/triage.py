@@ -30,6 +30,9 @@ __all__ = ["TriageSummary", "bulletin", "summary", "survey", "triage", "triaged"
 FILES_MAX = 500_000
 """Files below a folder that is triaged; more are to be triaged in parts."""
 
+DEPTH_MAX = 40
+"""Folders within one another that are looked into for submissions; each submission's own limits hold below."""
+
 SUBMISSIONS_MAX = 20_000
 
 CONTENT_BYTES_MAX = 4_000_000
@@ -123,7 +126,8 @@ def _files(top: Path) -> Iterator[str]:
     """Names below a folder that are no folders, without following links or looking into what begins with a dot."""
     count = 0
     for root, folders, names in os.walk(top):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        is_deep = root.count(os.sep) - str(top).count(os.sep) >= DEPTH_MAX
+        folders[:] = [] if is_deep else sorted(name for name in folders if not name.startswith("."))
         for name in names:
             count += 1
             if count > FILES_MAX:

@@ -212,7 +212,9 @@ def test_any_text_is_read_without_an_error(readme: str, script: str) -> None:
 def test_a_hundred_thousand_settings_of_a_shell_script_are_read_once(tmp_path: Path) -> None:
     lines = "".join(f"A{number}=1\n" for number in range(100_000))
     case = case_of(
-        tmp_path, script="import os\nN = int(os.environ.get('N', 1))\n", run_sh=f"{lines}N=2 torchrun train_gpt.py\n"
+        tmp_path,
+        script="import os\nN = int(os.environ.get('STEPS', 1))\n",
+        run_sh=f"{lines}STEPS=2 torchrun train_gpt.py\n",
     )
-    condition = ast.parse("int(os.environ.get('N', 1)) == 2", mode="eval").body
+    condition = ast.parse("int(os.environ.get('STEPS', 1)) == 2", mode="eval").body
     assert effective(case).truth(condition) is True

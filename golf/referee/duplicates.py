@@ -9,13 +9,16 @@ documents", 1997).
 
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from golf.referee.case import Case
+
 Hashes = npt.NDArray[np.uint64]
-"""Sorted and distinct."""
 
 Sketch = npt.NDArray[np.uint32]
 """`PERMUTATIONS` entries."""
@@ -31,6 +34,9 @@ SAMPLED = 16
 
 PERMUTATIONS = 128
 """Entries of a sketch; the standard error of a similarity is at most 0.044."""
+
+SCRIPTS_MAX = 20
+"""Scripts of one submission that are compared; the training script comes first."""
 
 SAMPLE_MIN = 24
 """Programs with fewer hashes in their sample say too little to be compared."""
@@ -84,28 +90,61 @@ class _Codes(dict[str, int]):
         return code
 
 
-def runs(source: Sequence[str]) -> Hashes:
-    """A hash of every run of `RUN` tokens inside a function, in the order of the script, repetitions included.
+@dataclass(frozen=True)
+class Runs:
+    """The runs of `RUN` tokens inside the functions of one script, in its order, repetitions included."""
 
-    No run reaches from one `def` or `class` into the next, so that their order makes no difference.
+    tokens: Sequence[str]
+    hashes: Hashes
+    places: npt.NDArray[np.int64]
+    """Where in `tokens` each begins."""
+
+    @cached_property
+    def lines(self) -> npt.NDArray[np.int64]:
+        """The line each begins on, counted from 1."""
+        count = len(self.tokens)
+        breaks = np.fromiter((token.count("\n") if "\n" in token else 0 for token in self.tokens), np.int64, count)
+        return (1 + np.cumsum(breaks) - breaks)[self.places]
+
+
+def runs_of(case: Case) -> Mapping[str, Runs]:
+    """The runs of a case's scripts by name, made once for all who ask."""
+    kept = vars(case)  # as a cached property of the case would be
+    if "runs" not in kept:
+        kept["runs"] = {script.name: runs(script.text) for script in case.scripts[:SCRIPTS_MAX]}
+    return kept["runs"]
+
+
+def runs(script: str) -> Runs:
+    """The runs of a script.
+
+    None reaches from one `def` or `class` into the next, so that their order makes no difference.
     """
-    numbers, parts = _coded(source)
+    source = tokens(script)
+    numbers, parts, places = _coded(source)
     hashes, width = _mixed(numbers), 1
     while width < RUN:  # a run of twice the length is two runs, one behind the other
         hashes = hashes[:-width] * np.uint64(pow(FACTOR, width, 1 << 64)) + hashes[width:]
         width *= 2
-    return _mixed(hashes[parts[: len(hashes)] == parts[len(parts) - len(hashes) :]])
+    is_inside = parts[: len(hashes)] == parts[len(parts) - len(hashes) :]
+    return Runs(source, _mixed(hashes[is_inside]), places[: len(hashes)][is_inside])
 
 
-def _coded(source: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Tokens as numbers that renaming and reformatting leave as they are, and the function each is in."""
+def _coded(
+    source: Sequence[str],
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Tokens as numbers that renaming and reformatting leave as they are; the function and the place of each."""
     codes = np.fromiter(map(_Codes().__getitem__, source), np.int64, len(source))
-    codes = codes[codes != DROPPED]
-    docstrings = (codes[1:-1] == STRING) & (codes[:-2] == BREAK) & (codes[2:] == BREAK)
-    codes = np.delete(codes, 1 + np.flatnonzero(docstrings))
-    codes = codes[codes != BREAK]
-    joined = (codes[:-1] == STRING) & (codes[1:] == STRING)
-    codes = np.delete(codes, np.flatnonzero(joined))
+    places = np.flatnonzero(codes != DROPPED)
+    docstrings = np.zeros(len(places), bool)
+    kept = codes[places]
+    docstrings[1:-1] = (kept[1:-1] == STRING) & (kept[:-2] == BREAK) & (kept[2:] == BREAK)
+    places = places[~docstrings & (kept != BREAK)]
+    kept = codes[places]
+    joined = np.zeros(len(places), bool)
+    joined[1:] = (kept[:-1] == STRING) & (kept[1:] == STRING)
+    places = places[~joined]
+    codes = codes[places]
     parts = np.cumsum((codes == _word("def")) | (codes == _word("class")))
     names = np.flatnonzero(codes >= NAME)
     order = names[np.argsort(codes[names], kind="stable")]
@@ -113,16 +152,16 @@ def _coded(source: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[n
     again = (codes[order[1:]] == codes[order[:-1]]) & (parts[order[1:]] == parts[order[:-1]])
     back[order[1:][again]] = (order[1:] - order[:-1])[again]
     numbers = np.where(codes >= NAME, NAME + np.where(back < RUN, back, 0), codes)
-    return numbers.astype(np.uint64), parts
+    return numbers.astype(np.uint64), parts, places
 
 
 def _word(keyword_: str) -> int:
     return WORD + keyword.kwlist.index(keyword_)
 
 
-def sketch(sources: Iterable[Sequence[str]]) -> Sketch | None:
-    """The sketch of a program in one or more scripts (as tokens); None when there is too little of it."""
-    kept = np.unique(np.concatenate([np.empty(0, np.uint64), *(_sample(runs(source)) for source in sources)]))
+def sketch(scripts: Iterable[Runs]) -> Sketch | None:
+    """The sketch of a program in one or more scripts; None when there is too little of it."""
+    kept = np.unique(np.concatenate([np.empty(0, np.uint64), *(_sample(script.hashes) for script in scripts)]))
     if len(kept) < SAMPLE_MIN:
         return None
     random = np.random.default_rng(1997)

@@ -15,9 +15,6 @@ from golf.referee.rulebook import finding
 from golf.referee.techniques import Sighting
 from golf.rulings import Described, Ruling, Submission
 
-SCRIPTS_MAX = 20
-"""Scripts of one submission that its sketch is made of; the training script comes first."""
-
 
 class Judged(Described):
     """What is known about one submission, whatever the others are."""
@@ -46,9 +43,8 @@ def judge(folder: Path, pull_request: int | None = None) -> Judged:
     """
     case = open_case(folder, pull_request)
     ruled = ruling.rule(case, ruling.examine(case))
-    tokens = {script.name: duplicates.tokens(script.text) for script in case.scripts[:SCRIPTS_MAX]}
-    seen = techniques.sightings(case, program_of(case).settings, tokens)
-    sketch = duplicates.sketch(tokens.values())
+    seen = techniques.sightings(case, program_of(case).settings)
+    sketch = duplicates.sketch(duplicates.runs_of(case).values())
     judged = Judged(
         ruling=ruled,
         sightings=seen,

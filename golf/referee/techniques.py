@@ -29,9 +29,6 @@ Family = Literal[
 ]  # fmt: skip
 """What a technique changes."""
 
-SCRIPTS_MAX = 20
-"""Scripts of one submission that are searched; the training script comes first."""
-
 
 class Technique(Described):
     """One row of the catalogue; the head of `techniques.toml` says what each field means."""
@@ -109,15 +106,16 @@ def telling(sightings: Iterable[Sighting], has_code: bool) -> list[str]:
     )
 
 
-def sightings(case: Case, settings: Settings, tokens: Mapping[str, Sequence[str]]) -> list[Sighting]:
-    """The techniques of a submission, in the order of the catalogue, each once; `tokens` are its scripts', by name."""
+def sightings(case: Case, settings: Settings) -> list[Sighting]:
+    """The techniques of a submission, in the order of the catalogue, each once."""
     found = {
         id: Sighting(technique=id, state="claimed", evidence=evidence)
         for readme in case.readmes[:1]  # what lies beside it are notes, on what was merely tried as well
         for id, evidence in _claims(readme)
     }
-    for script in reversed(case.scripts[:SCRIPTS_MAX]):  # so that the training script has the last word
-        for id, names in _in_code(tokens[script.name]).items():
+    runs = duplicates.runs_of(case)
+    for script in reversed(case.scripts[: duplicates.SCRIPTS_MAX]):  # so that the training script has the last word
+        for id, names in _in_code(runs[script.name].tokens).items():
             state = "off" if _is_off(id, names, settings) else "used"
             found[id] = Sighting(technique=id, state=state, evidence=script.at(min(names.values())))
     for technique in catalogue().values():

@@ -19,7 +19,7 @@ OTHERS = [(GOLF / "measure" / name).read_text() for name in ("codecs.py", "artif
 
 
 def similarity(one: str, other: str) -> float:
-    sketches = [duplicates.sketch([duplicates.tokens(source)]) for source in (one, other)]
+    sketches = [duplicates.sketch([duplicates.runs(source)]) for source in (one, other)]
     first, second = sketches
     assert first is not None and second is not None
     return float(duplicates.similarities(first[None], second)[0])
@@ -78,14 +78,14 @@ def test_half_a_program_is_about_half_as_similar() -> None:
 def test_a_program_in_two_files_is_the_same_program() -> None:
     lines = PROGRAM.splitlines(keepends=True)
     parts = ["".join(lines[:150]), "".join(lines[150:])]
-    whole = duplicates.sketch([duplicates.tokens(PROGRAM)])
-    split = duplicates.sketch([duplicates.tokens(part) for part in parts])
+    whole = duplicates.sketch([duplicates.runs(PROGRAM)])
+    split = duplicates.sketch([duplicates.runs(part) for part in parts])
     assert whole is not None and split is not None
     assert duplicates.similarities(whole[None], split)[0] > 0.9
 
 
 def test_too_short_a_program_is_compared_with_none() -> None:
-    assert duplicates.sketch([duplicates.tokens("x = 1\n" * 5)]) is None
+    assert duplicates.sketch([duplicates.runs("x = 1\n" * 5)]) is None
     assert duplicates.sketch([]) is None
 
 
@@ -110,10 +110,19 @@ def test_any_text_is_read_and_none_of_it_but_blanks_is_lost(text: str) -> None:
     kept = "".join(duplicates.tokens(text))
     blank = re.compile(r"[^\S\n]+")
     assert blank.sub("", kept) == blank.sub("", text)
-    duplicates.runs(duplicates.tokens(text))
+    runs = duplicates.runs(text)
+    assert len(runs.hashes) == len(runs.places) == len(runs.lines)
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("unit", ['"""\\', "'\\'", "((((", "a.b,", '"" ""', "\\\n", "é"], ids=repr)
 def test_a_megabyte_of_anything_is_read_in_linear_time(unit: str) -> None:
-    duplicates.sketch([duplicates.tokens(unit * (1_000_000 // len(unit)))])
+    duplicates.sketch([duplicates.runs(unit * (1_000_000 // len(unit)))])
+
+
+def test_a_run_knows_the_line_it_begins_on() -> None:
+    script = '"""One\n\nthree"""\n\n' + "".join(f"x{number} = call(y{number}, {number})\n" for number in range(40))
+    runs = duplicates.runs(script)
+    assert runs.lines[0] == 5
+    assert all(script.splitlines()[line - 1].strip() for line in runs.lines)
+    assert list(runs.lines) == sorted(runs.lines)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from golf.referee import duplicates, settings, techniques
+from golf.referee import settings, techniques
 from golf.referee.case import open_case
 from golf.referee.techniques import Sighting, catalogue
 
@@ -22,8 +22,7 @@ def seen(folder: Path, script: str | None = None, readme: str | None = None, **f
         if text is not None:
             (folder / name).write_text(text)
     case = open_case(folder)
-    tokens = {script.name: duplicates.tokens(script.text) for script in case.scripts}
-    found = techniques.sightings(case, settings.effective(case), tokens)
+    found = techniques.sightings(case, settings.effective(case))
     assert len({one.technique for one in found}) == len(found)
     return {one.technique: one for one in found}
 

@@ -3,6 +3,7 @@
 A check reads and never runs. It says what it can show a line for, and softens what it only suspects to a flag.
 """
 
+from golf.referee import resemblance
 from golf.referee.checks import (
     access,
     adaptation,
@@ -21,4 +22,5 @@ from golf.referee.checks import (
 
 CHECKS = (
     packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims, concealed,
+    resemblance,
 )  # fmt: skip

@@ -634,8 +634,13 @@ def slot(model, tokens, stride=16):
         "x = y = z = (x, y, z)\n" * 200,
     ],
 )
-def test_odd_scripts_are_walked_to_an_end(script: str) -> None:
-    assert codes(script) == []
+def test_odd_scripts_are_walked_to_an_end_or_said_not_to_be(script: str) -> None:
+    assert codes(script) in ([], [("UNREADABLE", "flag")])
+
+
+def test_a_script_that_is_not_followed_to_its_end_asks_for_a_person() -> None:
+    padded = main(*(f"x{n} = val_tokens[a{n}:]" for n in range(1000)), "loss, bpb = score(model, val_tokens)", *REPORT)
+    assert codes(padded) == [("UNREADABLE", "flag")]
 
 
 def test_without_code_there_is_nothing_to_say() -> None:

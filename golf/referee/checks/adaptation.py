@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from golf.referee.case import Case
 from golf.referee.checks import calibration
 from golf.referee.flow import TRAIN, VAL, Forward, Trace, Update, follow
-from golf.referee.program import program_of
+from golf.referee.program import Module, program_of
 from golf.referee.rulebook import finding
 from golf.rulings import SEVERITIES, Code, Finding, Severity
 
@@ -35,12 +35,24 @@ def findings(case: Case) -> list[Finding]:
     program = program_of(case)
     headlines = {log.final_label for log in case.logs if log.final_label}
     found: dict[Code, Finding] = {}
-    for trace in follow(program):
-        for one in (*_of_trace(trace, headlines), *calibration.of_trace(trace, case, program.settings)):
+    for entry, trace in zip(program.entries, follow(program), strict=True):
+        unfollowed = [_unfollowed(entry)] if trace.is_cut_short else []
+        for one in (*_of_trace(trace, headlines), *calibration.of_trace(trace, case, program.settings), *unfollowed):
             known = found.get(one.code)
             if known is None or SEVERITIES.index(one.severity) < SEVERITIES.index(known.severity):
                 found[one.code] = one
     return list(found.values())
+
+
+def _unfollowed(entry: Module) -> Finding:
+    return finding(
+        "UNREADABLE",
+        f"{entry.script.name} is too large or too deep to be followed to its end: what it learns from validation text "
+        "is seen in part",
+        entry.script.at(1),
+        confidence=1.0,
+        severity="flag",
+    )
 
 
 @dataclass(frozen=True)

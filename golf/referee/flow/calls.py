@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from golf.referee.flow import names
-from golf.referee.flow.expressions import LEVELS_MAX, Expressions
+from golf.referee.flow.expressions import Expressions
 from golf.referee.flow.splits import split_of_name
 from golf.referee.flow.tags import NOTHING, Tag, Tags, is_text, keys, only, without
 from golf.referee.flow.values import EMPTY, Closure, Env, Value, joined
@@ -13,6 +13,8 @@ from golf.referee.program import Function
 from golf.referee.settings import Settings
 from golf.referee.syntax import last_name, name_of
 
+CALL_LEVELS = 8
+"""Levels that the body of a function needs at least."""
 LIBRARIES = frozenset(("torch", "F", "np", "numpy", "math", "mx", "jnp"))
 """Modules whose functions compute something new from what they are given."""
 
@@ -253,7 +255,7 @@ class Calls(Expressions):
         words = {**closure.words, **words}
         if isinstance(target, ast.ClassDef):
             return self.instantiate(closure, node, arguments, words, env)
-        if target in self.calling or self.level >= LEVELS_MAX - 8:
+        if target in self.calling or self.is_too_deep(by=CALL_LEVELS):
             return Value(self.computed(joined([*arguments, *words.values()])))
         name = getattr(target, "name", "<lambda>")
         inner = Env(closure.env.module, name, closure.env)

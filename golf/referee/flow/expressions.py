@@ -53,6 +53,13 @@ class Expressions(Recorder):
         """Give a target its value."""
         raise NotImplementedError
 
+    def is_too_deep(self, by: int = 0) -> bool:
+        """Whether nothing further in is walked; the trace is then cut short."""
+        if self.level + by < LEVELS_MAX:
+            return False
+        self.trace.is_cut_short = True
+        return True
+
     def step(self) -> None:
         """Count one more thing that is walked."""
         self.steps += 1
@@ -69,7 +76,7 @@ class Expressions(Recorder):
             return EMPTY
         self.step()
         walker = EXPRESSIONS.get(type(node))
-        if walker is None or self.level >= LEVELS_MAX:
+        if walker is None or self.is_too_deep():
             return EMPTY
         self.level += 1
         try:

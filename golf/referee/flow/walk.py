@@ -7,7 +7,6 @@ from typing import Any
 
 from golf.referee.flow.calls import Calls
 from golf.referee.flow.events import Loop
-from golf.referee.flow.expressions import LEVELS_MAX
 from golf.referee.flow.names import BPB, is_callable, is_range, is_read, is_started
 from golf.referee.flow.recorder import THINGS_MAX, Exhausted
 from golf.referee.flow.splits import split_of_name
@@ -55,7 +54,7 @@ class Walk(Calls):
 
     def block(self, body: Sequence[ast.stmt], env: Env) -> bool:
         """Walk statements in order; True when the block is left before its end."""
-        if self.level >= LEVELS_MAX:
+        if self.is_too_deep():
             return False
         self.level += 1
         try:

@@ -111,13 +111,21 @@ class _Reading:
     def run(self) -> list[Use]:
         hashing = self.hashing
         self.followed = {function.name for function in hashing}
-        made = [_flat(self.call(function, ())) for function in hashing]
+        made = [self.alone(function) for function in hashing]
         if self.found or any({"hash", "target"} <= labels for labels in made):
             callers = self.callers(hashing)
             self.followed |= {function.name for function in callers}
             for function in callers:
-                self.call(function, ())
+                self.alone(function)
         return sorted(self.found.values(), key=lambda use: use.line)
+
+    def alone(self, function: Function) -> Labels:
+        """What a function returns when nothing is known of its arguments; nothing for one that is nested too deeply."""
+        self.depth = 0
+        try:
+            return _flat(self.call(function, ()))
+        except RecursionError:
+            return NONE
 
     @cached_property
     def functions(self) -> Mapping[str, Sequence[Function]]:

@@ -14,14 +14,23 @@ from golf.referee.program import Function, Module
 from golf.referee.syntax import last_name
 
 _PRINTS = re.compile(r"print|log|info|write|emit", re.IGNORECASE)
+_DENIES = re.compile(r"skip|disabl|\boff\b|fail|unavailable|missing|not found", re.IGNORECASE)
 _WORDS_MIN = 6
 """Characters of a message that tell it from others."""
 
 
 def ran(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> bool | None:
-    """Whether the function around a line ran, by its messages about a topic; None when there are none, or no log."""
+    """Whether the function around a line ran, by its messages about a topic and those of its callers.
+
+    None when there are no such messages, or no log.
+    """
+    around = list(_around(module, line))
+    around += _callers(module, {function.name for function in around})
     messages = {
-        message for function in _around(module, line) for message in _messages(function) if topic.search(message)
+        message
+        for function in around
+        for message in _messages(function)
+        if topic.search(message) and not _DENIES.search(message)
     }
     texts = [text for log in case.logs if (text := "\n".join(words for _, words in logged.lines(case, log)))]
     if not messages or not texts:
@@ -35,6 +44,13 @@ def _around(module: Module, line: int) -> Iterator[Function]:
         for node in nodes:
             if isinstance(node, Function) and node.lineno <= line <= (node.end_lineno or node.lineno):
                 yield node
+
+
+def _callers(module: Module, names: set[str]) -> list[Function]:
+    """Functions that name any of these."""
+    lines = [number for number, mentioned in module.identifiers.items() if names & mentioned]
+    found = {node.lineno: node for line in lines for node in _around(module, line) if node.name not in names}
+    return list(found.values())
 
 
 def _messages(function: Function) -> Iterator[str]:

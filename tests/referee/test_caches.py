@@ -242,3 +242,16 @@ def test_a_gate_in_c_is_found() -> None:
 
 def test_a_case_without_code_has_no_findings() -> None:
     assert findings(toy_case("")) == []
+
+
+def test_what_is_nested_too_deeply_raises_nothing() -> None:
+    choices = "\n".join(f"    elif seen == {n}:\n        pass" for n in range(600))
+    deep = (
+        f"def run(seen, table, key):\n    if seen:\n        pass\n{choices}\n    table[key ^ seen * 3] += 1\n\nrun(0)\n"
+    )
+    total = " + ".join(["key ^ seen * 3"] * 900)
+    wide = f"def run(seen, table, key):\n    table[key] += 1\n    return {total}\n\nrun(0, [], 0)\n"
+    for script in (deep, wide):
+        case = toy_case(script)
+        assert case.scripts[0].tree is not None
+        assert findings(case) == []

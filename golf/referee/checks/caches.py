@@ -16,7 +16,9 @@ from golf.referee.program import Module, Program, program_of
 from golf.referee.rulebook import finding
 from golf.rulings import Evidence, Finding, Severity
 
-_TOPIC = re.compile(r"n-?gram|cache|back-?off|mix|phrase|hedge|oracle|rescor|blend|hint|tilt", re.IGNORECASE)
+_TOPIC = re.compile(
+    r"n-?gram|back-?off|phrase|hedge|rescor|\bhint|\btilt|\b(?!kv)\w+[_ -]cache\b|\bcache\w*:|blend", re.IGNORECASE
+)
 _WEIGHT = re.compile(r"\b\w*(?:within|word)_?(?:\w+_)?(?:boost|beta|weight)\b", re.IGNORECASE)
 """Settings that weigh the experts whose gates look: those within a word and those at its start."""
 _SWITCH = re.compile(r"\b\w*(?:n_?gram|tilt|hint)\w*_enabled\b", re.IGNORECASE)

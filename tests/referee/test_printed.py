@@ -1,0 +1,58 @@
+"""Whether a part of a script ran, by what it prints."""
+
+import re
+
+from toy_case import toy_case
+
+from golf.referee.case import Case, LogText
+from golf.referee.printed import ran
+from golf.referee.program import program_of
+
+SCRIPT = """\
+def score(blend):
+    print(f"blend: weight {blend}")
+    return blend
+
+def quiet(x):
+    return x
+
+def main():
+    log0("starting blend evaluation")
+    log0("blend disabled: nothing to do")
+    quiet(score(0.5))
+"""
+TOPIC = re.compile("blend")
+
+
+def logged(text: str | None) -> Case:
+    case = toy_case(SCRIPT, logs=() if text is None else (dict[str, str](),))
+    if text is not None:
+        path = case.logs[0].path
+        case.log_texts = {path: LogText("train_0.log", text, list(enumerate(text.splitlines(), 1)))}
+    return case
+
+
+def answer(text: str | None, line: int, topic: re.Pattern[str] = TOPIC) -> bool | None:
+    case = logged(text)
+    return ran(case, next(iter(program_of(case).modules.values())), line, topic)
+
+
+def test_its_message_in_a_log_shows_that_a_function_ran() -> None:
+    assert answer("step 1\nblend: weight 0.5\n", 3) is True
+
+
+def test_a_log_without_its_messages_shows_that_it_did_not() -> None:
+    assert answer("step 1\nstep 2\n", 3) is False
+
+
+def test_the_messages_of_its_callers_count_as_well() -> None:
+    assert answer("starting blend evaluation\n", 6) is True
+
+
+def test_a_message_that_denies_it_does_not() -> None:
+    assert answer("blend disabled: nothing to do\n", 6) is False
+
+
+def test_without_a_log_or_a_message_nothing_is_known() -> None:
+    assert answer(None, 3) is None
+    assert answer("step 1\n", 3, re.compile("oracle")) is None

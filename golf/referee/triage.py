@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from golf import durable
 from golf.answers.submissions import Triage
 from golf.errors import NotFound, UnreadableInput
 from golf.referee import judging, places, pull_requests, workers
@@ -25,7 +26,7 @@ from golf.referee.reading import printable
 from golf.referee.survey import Placed
 from golf.referee.survey import survey as see
 
-__all__ = ["TriageSummary", "bulletin", "summary", "survey", "triage", "triaged"]
+__all__ = ["TriageSummary", "bulletin", "publish", "summary", "survey", "triage", "triaged"]
 
 FILES_MAX = 500_000
 """Files below a folder that is triaged; more are to be triaged in parts."""
@@ -93,6 +94,14 @@ def triage(
 ) -> Triage:
     """`survey` in the shape of a triage answer, the ones with the worst findings first."""
     return triaged(survey(folder, index=index, num_workers=num_workers, limit_s=limit_s, on_progress=on_progress))
+
+
+def publish(field: Field, folder: Path, *, title: str = "Submissions", day: str | None = None) -> TriageSummary:
+    """Write the page and everything behind it to `folder`, as triage.md and triage.json, and say it in short."""
+    page, data = folder / "triage.md", folder / "triage.json"
+    durable.replace(page, bulletin(field, title=title, day=day))
+    durable.replace(data, field.model_dump_json(indent=1))
+    return summary(field, page=str(page), data=str(data))
 
 
 # --- what there is to judge

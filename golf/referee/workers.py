@@ -211,6 +211,8 @@ def main() -> None:
     os.dup2(2, 1)  # whatever prints does not answer
     _limit_memory()
     gc.disable()
+    gc.collect()
+    gc.freeze()  # the modules are not looked through again
     worker = _Worker(Path(sys.argv[1]))
     for number, told in enumerate(sys.stdin.buffer):
         judged = worker.judge(json.loads(told))

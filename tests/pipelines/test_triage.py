@@ -150,6 +150,17 @@ def test_the_answer_is_in_the_shape_of_its_schema_and_the_page_names_everybody(
     assert triage.summary(found).num_submissions == 2
 
 
+def test_the_page_and_everything_behind_it_are_written_and_named(tmp_path: Path, judge: InProcess) -> None:
+    submit(tmp_path / "subs" / "a")
+    found = triage.survey(tmp_path / "subs")
+    short = triage.publish(found, tmp_path / "out", title="Golf", day="2026-05-01")
+    assert short.page and short.data
+    assert Path(short.page).read_text() == triage.bulletin(found, title="Golf", day="2026-05-01")
+    written = json.loads(Path(short.data).read_text())
+    jsonschema.validate(written, Field.model_json_schema(mode="serialization"))
+    assert written["entries"][0]["ruling"]["verdict"] == found.entries[0].ruling.verdict
+
+
 def test_progress_is_told(tmp_path: Path, judge: InProcess) -> None:
     for name in "abc":
         submit(tmp_path / name)

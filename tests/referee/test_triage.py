@@ -1,6 +1,7 @@
 """What is looked into for submissions, however it is nested."""
 
 import os
+import subprocess
 from pathlib import Path
 
 from golf.referee import triage
@@ -16,4 +17,8 @@ def test_folders_a_thousand_deep_are_left_and_the_rest_is_judged(tmp_path: Path)
         os.close(here)
         here = inside
     os.close(here)
-    assert [entry.submission for entry in triage.triage(tmp_path, num_workers=1).submissions] == ["toy"]
+    try:
+        found = triage.triage(tmp_path, num_workers=1)
+    finally:  # deeper than what clears up after the tests can climb
+        subprocess.run(["rm", "-rf", str(tmp_path / "toy" / "d")], check=True)
+    assert [entry.submission for entry in found.submissions] == ["toy"]

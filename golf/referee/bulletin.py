@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from golf.referee.field import Entry, Field, number_of
 from golf.referee.kinship import COPY
 from golf.referee.rulebook import RULES
+from golf.referee.techniques import catalogue
 from golf.rulings import Evidence, Finding
 
 ROWS_MAX = 30
@@ -190,6 +191,7 @@ def _techniques(field: Field) -> list[str]:
             code(spread.first),
         )
         for spread in sorted(field.techniques, key=lambda spread: -spread.num_used)
+        if not catalogue()[spread.technique].baseline  # everybody has those
     ]
     head = ("technique", "family", "used", "off", "only claimed", "credible", "blocked", "first")
     return ["## Techniques", "", *_table(head, rows, len(rows))]

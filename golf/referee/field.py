@@ -124,13 +124,16 @@ class Field(Described):
         return sorted((entry for entry in self.on_track(track) if entry.rank), key=lambda entry: entry.rank or 0)
 
     def contenders(self, track: str | None) -> list[Entry]:
-        """Those of a track that would lead if their number stood, best first: what a person should open first."""
+        """Those of a track that would lead if their number stood: what a person should open first.
+
+        The lowest first, but what no log shows after what one does.
+        """
         leaders = self.leaders(track)
         best = leaders[0].ruling.submission.val_bpb if leaders else math.inf
         waiting = [entry for entry in self.on_track(track) if entry.standing in ("open", "unsupported")]
         numbers = {entry.name: number_of(entry.ruling) for entry in waiting}
         ahead = [entry for entry in waiting if (numbers[entry.name] or math.inf) < (best or math.inf)]
-        return sorted(ahead, key=lambda entry: (numbers[entry.name] or math.inf, entry.name))
+        return sorted(ahead, key=lambda entry: (entry.standing == "unsupported", numbers[entry.name], entry.name))
 
 
 def number_of(ruling: Ruling) -> float | None:

@@ -54,8 +54,9 @@ class AddedFolder:
     number: int
     path: str
     """From the repository's root."""
-    date: str
-    """Day of the head commit, `2026-04-09`."""
+    since: str
+    until: str
+    """Days of the pull request's first and last commit, `2026-04-09`."""
     files: Mapping[str, str]
     """Path from the repository's root → object."""
 
@@ -89,7 +90,7 @@ def added(folder: Path, wanted: Sequence[Head]) -> dict[Head, list[AddedFolder]]
     old = _existing(folder, {f"{trees[head][0]}:{place}" for head, found in new.items() for place in found})
     return {
         head: [
-            AddedFolder(head.number, place, history.days[head.commit], files)
+            AddedFolder(head.number, place, history.since(head.commit), history.days[head.commit], files)
             for place, files in found.items()
             if f"{trees[head][0]}:{place}" not in old
         ]
@@ -149,10 +150,18 @@ class _History:
                 left += self.parents.get(commit, [])
         return list(found)
 
+    def since(self, commit: str) -> str:
+        """The earliest day among the commits that `commit` adds to the main branch."""
+        return min(self.days[own] for own in self._reach([commit], self._older(commit)))
+
+    def _older(self, commit: str) -> dict[str, int]:
+        """What was on the main branch before `commit` was."""
+        limit = self.landed.get(commit, len(self.landed))
+        return {known: time for known, time in self.landed.items() if time < limit}
+
     def base(self, commit: str) -> str | None:
         """The newest commit that was on the main branch before `commit` was, and that it builds on."""
-        limit = self.landed.get(commit, len(self.landed))
-        older = {known: time for known, time in self.landed.items() if time < limit}
+        older = self._older(commit)
         beyond = {parent for own in self._reach([commit], older) for parent in self.parents.get(own, [])}
         return max((parent for parent in beyond if parent in older), key=older.__getitem__, default=None)
 

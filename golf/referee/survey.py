@@ -18,8 +18,9 @@ class Placed:
 
     name: str
     judged: Judged
-    day: str | None = None
-    """Of the pull request's head commit."""
+    since: str | None = None
+    until: str | None = None
+    """Days of the first and the last commit of its pull request."""
 
 
 def survey(placed: Sequence[Placed], source: str, before: Mapping[str, str] | None = None) -> Field:
@@ -76,11 +77,11 @@ def _entries(ordered: Sequence[Placed], days: Mapping[str, str | None], kin: kin
 
 
 def _day(one: Placed) -> str | None:
-    """The day a submission gives itself, unless its commit is older: what is dated ahead is not believed."""
+    """The day a submission gives itself, as far as its commits bear it out."""
     said = one.judged.ruling.submission
-    claimed = next((day for text in (said.date, said.folder) if text and (day := _iso_day(text))), None)
-    if one.day and (claimed is None or claimed > one.day):
-        return one.day
+    claimed = next((day for text in (said.date, said.folder) if text and (day := _iso_day(text))), one.until)
+    if claimed and one.since and one.until:
+        return min(max(claimed, one.since), one.until)
     return claimed
 
 

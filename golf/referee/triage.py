@@ -113,7 +113,8 @@ class _Found:
 
     task: workers.Task
     key: str
-    day: str | None = None
+    days: tuple[str, str] | tuple[()] = ()
+    """Of its pull request's first and last commit."""
 
 
 def _from_disk(top: Path) -> list[_Found]:
@@ -171,7 +172,7 @@ def _from_pull_requests(folder: Path, kept: Index) -> list[_Found]:
         for one in new.get(head) or [pull_requests.AddedFolder(**{**row, "number": head.number}) for row in old]:
             key = _key(one.path, (f"{path} {blob}" for path, blob in one.files.items()))
             name = f"#{head.number} {_shown(one.path)}"
-            found.setdefault(key, _Found(workers.Task(name, folder, one), key, one.date))
+            found.setdefault(key, _Found(workers.Task(name, folder, one), key, (one.since, one.until)))
     return list(found.values())
 
 
@@ -201,7 +202,7 @@ def _judged(
         on_progress(done, len(found))
     for one in found:
         if one.key in known:
-            yield Placed(one.task.name, Judged.model_validate_json(known[one.key]), one.day)
+            yield Placed(one.task.name, Judged.model_validate_json(known[one.key]), *one.days)
     fresh: dict[str, bytes] = {}
     for answer in workers.answers([one.task for one in left.values()], num_workers, limit_s):
         one = left[answer.task.name]
@@ -210,9 +211,9 @@ def _judged(
             on_progress(done, len(found))
         if answer.judged is None:
             number = one.task.added.number if one.task.added else None
-            yield Placed(one.task.name, judging.not_judged(one.task.name, number, answer.problem), one.day)
+            yield Placed(one.task.name, judging.not_judged(one.task.name, number, answer.problem), *one.days)
             continue
-        yield Placed(one.task.name, Judged.model_validate_json(answer.judged), one.day)
+        yield Placed(one.task.name, Judged.model_validate_json(answer.judged), *one.days)
         fresh[one.key] = answer.judged
         if len(fresh) >= KEEP_EVERY:
             kept.put(kind, fresh)

@@ -68,4 +68,4 @@ def placed(name: str, what: Ruling | None = None, sketch: np.ndarray | None = No
     what = what or ruling()
     seen = [Sighting(technique=technique, state="used", evidence=LINE) for technique in what.techniques]
     kept = None if sketch is None else base64.b64encode(sketch.astype("<u4").tobytes()).decode()
-    return Placed(name, Judged(ruling=what, sightings=seen, sketch=kept), day)
+    return Placed(name, Judged(ruling=what, sightings=seen, sketch=kept), day, day)

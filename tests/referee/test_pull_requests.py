@@ -1,5 +1,6 @@
 """The folders that pull requests add, from a repository's objects alone."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,6 +20,7 @@ class Repository:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self.day = "2026-03-20"
         place.mkdir()
         self.git("init", "-q", "-b", "main")
         self.commit(
@@ -27,7 +29,11 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", *IDENTITY, "-C", str(self.place), *arguments], check=True, capture_output=True, text=True
+            ["git", *IDENTITY, "-C", str(self.place), *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "GIT_COMMITTER_DATE": f"{self.day}T12:00:00Z"},
         )
         return done.stdout.strip()
 
@@ -37,7 +43,7 @@ class Repository:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self.git("add", "-A")
-        self.git("commit", "-q", "-m", "x", "--date", "2026-04-01T12:00:00Z")
+        self.git("commit", "-q", "-m", "x")
         return self.git("rev-parse", "HEAD")
 
     def pull_request(self, number: int, files: dict[str, str], start: str = "main") -> str:
@@ -104,6 +110,17 @@ def test_outside_records_only_a_submission_json_makes_a_submission(repository: R
     repository.pull_request(7, {"my_submission/submission.json": "{}", "notes/README.md": "x", "train_gpt.py": ""})
     repository.pull_request(8, {"notes/README.md": "x"})
     assert repository.added() == {7: {"my_submission": ["my_submission/submission.json"]}, 8: {}}
+
+
+def test_a_folder_knows_the_days_of_its_first_and_last_commit(repository: Repository) -> None:
+    repository.day = "2026-04-02"
+    repository.pull_request(7, entry("mine"))
+    repository.day = "2026-04-09"
+    repository.git("checkout", "-q", "branch7")
+    repository.git("update-ref", "refs/pull/7/head", repository.commit(entry("mine", '{"val_bpb": 1}')))
+    heads = pull_requests.heads(repository.place)
+    (folder,) = pull_requests.added(repository.place, heads)[heads[0]]
+    assert (folder.since, folder.until) == ("2026-04-02", "2026-04-09")
 
 
 def test_heads_are_found_where_people_fetch_them_to(repository: Repository) -> None:

@@ -41,7 +41,7 @@ def test_the_credible_best_leads_and_not_the_lowest_number() -> None:
         "unlogged": (None, 2, "unsupported"),
     }
     assert [entry.name for entry in seen.leaders("10min_16mb")] == ["solid", "second"]
-    assert [entry.name for entry in seen.contenders("10min_16mb")] == ["unlogged", "doubtful", "once"]
+    assert [entry.name for entry in seen.contenders("10min_16mb")] == ["doubtful", "once", "unlogged"]
 
 
 def test_tracks_are_ranked_apart_and_the_open_one_asks_for_one_seed() -> None:
@@ -85,19 +85,21 @@ def test_the_worst_come_first_and_pull_requests_by_their_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "commit", "day"),
+    ("said", "commits", "day"),
     [
-        ({"date": "2026-04-03T10:00:00Z"}, "2026-04-05", "2026-04-03"),
-        ({"date": "2026-04-09"}, "2026-04-05", "2026-04-05"),
-        ({"date": "soon", "folder": "2026-04-01_x"}, "2026-04-05", "2026-04-01"),
+        ({"date": "2026-04-03T10:00:00Z"}, ("2026-04-01", "2026-04-05"), "2026-04-03"),
+        ({"date": "2026-04-09"}, ("2026-04-01", "2026-04-05"), "2026-04-05"),
+        ({"date": "2026-03-01"}, ("2026-04-01", "2026-04-05"), "2026-04-01"),
+        ({"date": "soon", "folder": "2026-04-01_x"}, None, "2026-04-01"),
         ({"date": "2026-13-45"}, None, None),
-        ({}, "2026-04-05", "2026-04-05"),
+        ({}, ("2026-04-01", "2026-04-05"), "2026-04-05"),
     ],
 )
-def test_a_day_that_lies_behind_its_commit_is_believed(
-    said: dict[str, str], commit: str | None, day: str | None
+def test_a_day_is_believed_that_lies_within_the_commits(
+    said: dict[str, str], commits: tuple[str, str] | None, day: str | None
 ) -> None:
-    assert field(placed("a", ruling(**said), day=commit)).entries[0].day == day
+    judged = placed("a", ruling(**said)).judged
+    assert field(Placed("a", judged, *(commits or ()))).entries[0].day == day
 
 
 # --- who is like whom

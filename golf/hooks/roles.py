@@ -14,7 +14,7 @@ TERMINAL = "type it in a terminal of their own"
 
 READ_TOOLS = {
     "measure_artifact", "check_budget", "job_status", "wait_for_job", "check_promotion", "list_experiments",
-    "review_submission",
+    "review_submission", "compare_runs", "triage_submissions",
 }  # fmt: skip
 _READING = {
     "cat", "head", "tail", "grep", "egrep", "fgrep", "rg", "ls", "find", "wc", "diff", "cmp", "comm", "cut", "tr", "jq",
@@ -26,7 +26,7 @@ _READING_GIT = {
 }  # fmt: skip
 _READING_GOLF = {
     "measure-artifact", "check-budget", "jobs", "job", "wait", "check-promotion", "history", "compare", "review",
-    "notes", "digest", "route", "schema",
+    "notes", "digest", "route", "schema", "predict-size",
 }  # fmt: skip
 
 

@@ -375,7 +375,7 @@ class _Reading:
         return False
 
     def divided(self, node: ast.expr, above: Labels, below: Labels) -> Labels:
-        if "gold" in above and ("vocab_total" not in below or "counts" in below):
+        if "gold" in above and below & {"counts", "gold"}:
             return ((above | below) - _COUNTS) | {self.note("quotient", node, above, "smoothed" in above)}
         return (above | below) - _COUNTS
 
@@ -390,21 +390,26 @@ class _Reading:
             ):
                 return base[node.slice.value]
             return base
-        if looked := self.looked_up(node, base, _flat(key)):
+        parts = key if isinstance(node.slice, ast.Tuple) and isinstance(key, tuple) else (key,)
+        if looked := self.looked_up(node, base, *map(_flat, parts)):
             return looked
         if self.is_target(node, env):
             return base | _TARGETS
         return base
 
-    def looked_up(self, node: ast.expr, base: Labels, key: Labels) -> Labels:
-        """Labels of a count found under a hashed key, or picked from the counts of every token; empty if neither."""
-        if "vocab_counts" in base and "target" in key:
+    def looked_up(self, node: ast.expr, base: Labels, *keys: Labels) -> Labels:
+        """Labels of a count found under a hashed key, or picked from the counts of every token; empty if neither.
+
+        Of several keys each is one axis: a row per hashed context and a column per token is a distribution.
+        """
+        if "vocab_counts" in base and any("target" in key for key in keys):
             return frozenset(("gold",))
-        if "hash" not in key:
+        hashed = [key for key in keys if "hash" in key]
+        if not hashed:
             return NONE
-        if "vocab" in key:
+        if any("vocab" in key for key in hashed):
             return frozenset(("vocab_counts",))
-        if "target" in key:
+        if any("target" in key for key in hashed):
             return frozenset(("gold", self.note("lookup", node, NONE)))
         return frozenset(("counts",))
 

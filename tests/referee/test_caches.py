@@ -164,12 +164,28 @@ def test_counts_of_the_whole_vocabulary_over_their_sum_are_a_distribution() -> N
 
 def test_counts_of_the_whole_vocabulary_over_another_count_are_none() -> None:
     script = (
-        OVER_VOCABULARY.replace("found.sum(axis=1)", "seen[context & mask]")
+        OVER_VOCABULARY.replace("found.sum(axis=1)", "seen[(context * 31) & mask]")
         .replace("found = counts[keys]", "found = counts[keys].gather(1, target)")
         .replace("context, mask", "context, target, mask")
         .replace("context[:, None] * 31", "context * 31")
     )
     assert set(codes(toy_case(script))) == {"NGRAM_UNNORMALISED"}
+
+
+def test_a_row_of_counts_per_hashed_context_is_a_distribution() -> None:
+    script = """\
+import torch
+
+def mixed(counts, totals, model_p, t1, t2, y, weight):
+    row = ((t2 * 36313) ^ (t1 * 27191)) % 4096
+    share = (counts[row, y] + 0.01) / (totals[row] + 0.01 * 1024)
+    counts.index_add_(0, row, 1)
+    return weight * share + (1 - weight) * model_p
+
+mixed(0, 0, 0, 0, 0, 0, 0)
+"""
+    assert codes(toy_case(script)) == {}
+    assert codes(toy_case(script.replace("counts[row, y]", "counts[(row * 31 + y * 17) % 4096]"))) != {}
 
 
 def test_hints_by_context_alone_are_legal() -> None:

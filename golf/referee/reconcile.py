@@ -23,6 +23,9 @@ TABLE_LINES_MAX = 2_000
 TABLE_CHARS_MAX = 1_000
 """Of a README that are looked at for tables of seeds."""
 
+FLATTERY_BPB = 0.002
+"""A claim that beats its logs by more than this could make a record of none: 0.005 nats are at least 0.0019 BPB."""
+
 _BPB = re.compile(r"bp[bp]\b", re.IGNORECASE)
 _SCORE = re.compile(r"(?<![\d.,+−±~≈-])(?<![±~≈] )[01]\.\d{4,10}(?!\d)")
 _SIZE = re.compile(r"(?<![\d.,~≈+−-])(?<![~≈] )1[0-9],?\d{3},?\d{3}(?![\d.,])")
@@ -140,7 +143,7 @@ def _rows(readme: TextFile) -> Iterator[tuple[int, list[str]]]:
 
 
 def _weight(claim: float, best: float) -> Severity:
-    return "flag" if claim < best - rules.DISAGREEMENT_BPB else "note"
+    return "flag" if claim < best - FLATTERY_BPB else "note"
 
 
 def _claim_line(case: Case, claim: float) -> Evidence:

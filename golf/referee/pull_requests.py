@@ -29,6 +29,11 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 FILE = (b"100644", b"100755", b"100664")
 """Modes of regular files; links and submodules are left out."""
 
+SETTINGS = (
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.packedGitWindowSize=4m", "core.packedGitLimit=32m",
+)  # fmt: skip
+"""Nothing of the repository's own runs, and a large pack is not kept in memory."""
+
 FILES_MAX = 2_000
 """Files of one submission that are written out."""
 
@@ -272,7 +277,7 @@ def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     offline = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "LC_ALL": "C"}
     try:
         return subprocess.Popen(
-            ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments],
+            ["git", *(word for setting in SETTINGS for word in ("-c", setting)), "-C", str(folder), *arguments],
             env={**clean, **offline},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

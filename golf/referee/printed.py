@@ -12,6 +12,7 @@ from golf.referee import logged
 from golf.referee.case import Case
 from golf.referee.program import Function, Module
 from golf.referee.syntax import last_name
+from golf.schema import TrainingLog
 
 _PRINTS = re.compile(r"print|log|info|write|emit", re.IGNORECASE)
 _DENIES = re.compile(r"skip|disabl|\boff\b|fail|unavailable|missing|not found", re.IGNORECASE)
@@ -22,7 +23,7 @@ _WORDS_MIN = 6
 def ran(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> bool | None:
     """Whether the function around a line ran, by its messages about a topic and those of its callers.
 
-    None when there are no such messages, or no log.
+    None when there are no such messages, or no log, or when only the log of another run than the submitted holds them.
     """
     around = list(_around(module, line))
     around += _callers(module, {function.name for function in around})
@@ -32,10 +33,18 @@ def ran(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> bool |
         for message in _messages(function)
         if topic.search(message) and not _DENIES.search(message)
     }
-    texts = [text for log in case.logs if (text := "\n".join(words for _, words in logged.lines(case, log)))]
-    if not messages or not texts:
+    shown = {log.path: _shows(case, log, messages) for log in case.logs}
+    if not messages or set(shown.values()) <= {None}:
         return None
-    return any(message in text for message in messages for text in texts)
+    if any(shown[log.path] for log in logged.submitted(case)):
+        return True
+    return None if True in shown.values() else False
+
+
+def _shows(case: Case, log: TrainingLog, messages: set[str]) -> bool | None:
+    """Whether a log holds any of these messages; None for one without lines of its own."""
+    text = "\n".join(words for _, words in logged.lines(case, log))
+    return any(message in text for message in messages) if text else None
 
 
 def _around(module: Module, line: int) -> Iterator[Function]:

@@ -4,6 +4,7 @@ from toy_case import fenced, toy_case
 
 from golf.referee.case import Case, TextFile
 from golf.referee.checks.caches import findings
+from golf.rulings import SubmittedSeed
 
 SETTINGS = """\
 import os
@@ -246,6 +247,16 @@ def test_a_hint_without_weight_is_nothing() -> None:
     weight = 'import os\nword_boost = float(os.environ.get("WORD_BOOST", "0.75"))\n'
     assert codes(toy_case(weight + WORDS)) == {"NGRAM_TARGET_GATE": "block"}
     assert codes(toy_case(weight.replace("0.75", "0.0") + WORDS)) == {}
+
+
+def test_the_logs_of_the_claimed_seeds_tell_the_weight() -> None:
+    weight = 'import os\nword_boost = float(os.environ.get("WORD_BOOST", "0.75"))\n'
+    case = toy_case(weight + WORDS, logs=({"word_boost": "0.75"}, {"word_boost": "0.0"}))
+    assert codes(case) == {"NGRAM_TARGET_GATE": "flag"}
+    for log, severities in ((1, {}), (0, {"NGRAM_TARGET_GATE": "block"})):
+        seed = SubmittedSeed.model_construct(log=case.logs[log].path, also=[])
+        case.submission = case.submission.model_copy(update={"seeds": [seed]})
+        assert codes(case) == severities
 
 
 def test_a_gate_in_c_is_found() -> None:

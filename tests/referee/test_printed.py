@@ -7,6 +7,7 @@ from toy_case import toy_case
 from golf.referee.case import Case, LogText
 from golf.referee.printed import ran
 from golf.referee.program import program_of
+from golf.rulings import SubmittedSeed
 
 SCRIPT = """\
 def score(blend):
@@ -51,6 +52,17 @@ def test_the_messages_of_its_callers_count_as_well() -> None:
 
 def test_a_message_that_denies_it_does_not() -> None:
     assert answer("blend disabled: nothing to do\n", 6) is False
+
+
+def test_the_log_of_another_run_settles_nothing() -> None:
+    case = toy_case(SCRIPT, logs=(dict[str, str](), dict[str, str]()))
+    texts = ("step 1", "blend: weight 0.5")
+    case.log_texts = {
+        log.path: LogText(log.path, text, [(1, text)]) for log, text in zip(case.logs, texts, strict=True)
+    }
+    seeds = [SubmittedSeed.model_construct(log=case.logs[0].path, also=[])]
+    case.submission = case.submission.model_copy(update={"seeds": seeds})
+    assert ran(case, next(iter(program_of(case).modules.values())), 3, TOPIC) is None
 
 
 def test_without_a_log_or_a_message_nothing_is_known() -> None:

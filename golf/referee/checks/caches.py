@@ -9,11 +9,12 @@ of it tells more than any setting.
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from golf.referee import count_tables, gates, printed
+from golf.referee import count_tables, gates, logged, printed
 from golf.referee.case import Case
 from golf.referee.count_tables import Use
 from golf.referee.program import Module, Program, program_of
 from golf.referee.rulebook import finding
+from golf.referee.settings import is_on
 from golf.rulings import Evidence, Finding, Severity
 
 _TOPIC = re.compile(
@@ -122,12 +123,16 @@ def _by_token(
 
 
 def _is_weighed(case: Case, program: Program) -> bool | None:
-    """Whether hints have weight under the effective settings; None when that is open."""
+    """Whether hints have weight, by the logs of the claimed seeds or else by the settings; None when that is open."""
     texts = [module.script.text for module in program.modules.values()]
     switches = {name.lower() for text in texts for name in _SWITCH.findall(text)}
     if switches and {program.settings.is_on(name) for name in switches} == {False}:
         return False
     weights = {name.lower() for text in texts for name in _WEIGHT.findall(text)}
+    if logs := [log for log in case.logs if logged.name_of(case, log) in {seed.log for seed in case.submission.seeds}]:
+        values = {is_on(log.hyperparameters[name]) for log in logs for name in weights & set(log.hyperparameters)}
+        if values:
+            return True in values
     stated = {name: program.settings.is_on(name) for name in weights if program.settings.get(name)}
     if not stated:
         return True

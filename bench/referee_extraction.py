@@ -10,10 +10,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from golf.referee.case import open_case
 from golf.rulings import SubmittedSeed
+
+if TYPE_CHECKING:
+    from referee_report import Line
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 
@@ -83,6 +86,21 @@ def _verdict(reference: Mapping[str, Any], theirs: str, found: SubmittedSeed | N
     if expected is None:
         return "unstated"
     return "right" if abs(value - expected) <= TOLERANCE * max(1.0, abs(expected)) else "wrong"
+
+
+def report(data: Path | None, checkout: Path | None) -> Iterator["Line"]:
+    """Lines for `referee_report`."""
+    from referee_report import Line
+
+    if data is None or not (data / "extraction.jsonl").exists():
+        yield Line("submissions with checked numbers", "not at hand", "", None)
+        return
+    found = score(data)
+    for name, counts in found["fields"].items():
+        right, null = counts.get("right", 0), counts.get("null", 0)
+        yield Line(f"{name}: right, null", f"{right}, {null}", "", None)
+    yield Line("wrong", "; ".join(found["wrong"]) or "none", "none", not found["wrong"])
+    yield Line("null without a reason", "; ".join(found["unexplained"]) or "none", "none", not found["unexplained"])
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from golf.rulings import Certificate
 Fresh = Callable[[], Any]
 """Starts a process with the scorer: a context manager of a `Remote`."""
 
-SLACK = 0.005
-"""How far the predictions may fall short of the score, which is rounded elsewhere: half a percent."""
+SLACK = 0.001
+"""How far the predictions may fall short of the score, as a share: float32 rounds the same sums to 1e-5."""
 
 Progress = Callable[[str, int, int], None]
 """Called with `encoding` or `decoding`, the steps done and the steps to do."""

@@ -21,6 +21,8 @@ from golf.workspace import Workspace
 TOYS = Path(__file__).parents[1] / "tests" / "referee" / "toys.py"
 TEXT_BYTES = 64_000
 WITHIN = 0.005
+FAIR = ("Improper", "PredictorThatPeeks", "PredictorThatBoosts")
+"""Violations whose code is nevertheless one."""
 NUM_TOKENS = 96
 
 
@@ -47,7 +49,8 @@ def report(data: Path | None, checkout: Path | None, demo: Path | None = None) -
 def _toys() -> Iterator[Line]:
     """An honest toy comes back, a cheating one does not, or from more bits than it says.
 
-    A warm state is honest in a fresh process, and probabilities that sum to less than 1 only cost.
+    A warm state is honest in a fresh process, probabilities that sum to less than 1 only cost, and of those that
+    predict honestly and score otherwise the predictions are certified: refuted only where the score gains by it.
     """
     sys.path.insert(0, str(TOYS.parent))
     import toys
@@ -55,7 +58,7 @@ def _toys() -> Iterator[Line]:
     wrong: list[str] = []
     counts = {"causal": 0, "violation": 0}
     for name, (verdict, probe) in toys.EXPECTED.items():
-        if verdict not in counts or probe == "memory" or name == "Improper":
+        if verdict not in counts or probe == "memory" or name in FAIR:
             continue
         counts[verdict] += 1
         found = _certified(f"{TOYS}:{name}")

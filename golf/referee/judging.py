@@ -9,7 +9,6 @@ import numpy as np
 
 from golf.referee import duplicates, places, ruling, techniques
 from golf.referee.case import open_case
-from golf.referee.program import program_of
 from golf.referee.reading import printable
 from golf.referee.rulebook import finding
 from golf.referee.techniques import Sighting
@@ -43,7 +42,7 @@ def judge(folder: Path, pull_request: int | None = None) -> Judged:
     """
     case = open_case(folder, pull_request)
     ruled = ruling.rule(case, ruling.examine(case))
-    seen = techniques.sightings(case, program_of(case).settings)
+    seen = techniques.sightings(case)
     sketch = duplicates.sketch(duplicates.runs_of(case).values())
     judged = Judged(
         ruling=ruled,

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from golf.referee import duplicates
-from golf.referee.case import Case, TextFile
+from golf.referee.case import Case
+from golf.referee.program import Program, program_of
 from golf.referee.settings import Setting, Settings
 from golf.referee.syntax import name_of
+from golf.referee.texts import Script, TextFile
 from golf.rulings import Described, Evidence
 
 Family = Literal[
@@ -106,16 +108,23 @@ def telling(sightings: Iterable[Sighting], has_code: bool) -> list[str]:
     )
 
 
-def sightings(case: Case, settings: Settings) -> list[Sighting]:
-    """The techniques of a submission, in the order of the catalogue, each once."""
+def sightings(case: Case) -> list[Sighting]:
+    """The techniques of a submission, in the order of the catalogue, each once.
+
+    Of its scripts those count that its run reaches, where that can be told: beside them lie tools and older versions.
+    """
+    program = program_of(case)
+    settings = program.settings
     found = {
         id: Sighting(technique=id, state="claimed", evidence=evidence)
         for readme in case.readmes[:1]  # what lies beside it are notes, on what was merely tried as well
         for id, evidence in _claims(readme)
     }
     runs = duplicates.runs_of(case)
-    for script in reversed(case.scripts[: duplicates.SCRIPTS_MAX]):  # so that the training script has the last word
-        for id, names in _in_code(runs[script.name].tokens).items():
+    named = {script: _in_code(runs[script.name].tokens) for script in case.scripts[: duplicates.SCRIPTS_MAX]}
+    running = [script for script, ids in named.items() if _is_reached(program, script, ids)]
+    for script in reversed(running or list(named)):  # so that the training script has the last word
+        for id, names in named[script].items():
             state = "off" if _is_off(id, names, settings) else "used"
             found[id] = Sighting(technique=id, state=state, evidence=script.at(min(names.values())))
     for technique in catalogue().values():
@@ -125,6 +134,11 @@ def sightings(case: Case, settings: Settings) -> list[Sighting]:
         elif setting is False:
             found.pop(technique.id, None)
     return [found[id] for id in catalogue() if id in found]
+
+
+def _is_reached(program: Program, script: Script, named: Mapping[str, Mapping[str, int]]) -> bool:
+    lines = {line for names in named.values() for line in names.values()}
+    return any(program.reaches(script.name, line) for line in lines)
 
 
 def in_source(source: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from golf.referee import settings, techniques
+from golf.referee import techniques
 from golf.referee.case import open_case
 from golf.referee.techniques import Sighting, catalogue
 
@@ -22,7 +22,7 @@ def seen(folder: Path, script: str | None = None, readme: str | None = None, **f
         if text is not None:
             (folder / name).write_text(text)
     case = open_case(folder)
-    found = techniques.sightings(case, settings.effective(case))
+    found = techniques.sightings(case)
     assert len({one.technique for one in found}) == len(found)
     return {one.technique: one for one in found}
 
@@ -130,6 +130,11 @@ def test_a_setting_s_value_decides_where_the_catalogue_says_so(tmp_path: Path, v
     found = seen(tmp_path, script, "Unlike others we do not use SP4096. Our SP1024 and SP8192 runs agree.")
     assert [one for one in found if one in ("sp1024", "sp4096", "sp8192", "larger_vocabulary")] == [technique]
     assert found[technique].evidence.line == 2
+
+
+def test_a_script_that_the_run_does_not_touch_does_not_count(tmp_path: Path) -> None:
+    aside = {"old_train.py": "swa_every = 50\n", "tools.py": "xsa_last_n = 4\n"}
+    assert set(seen(tmp_path, "import tools\nema_decay = 0.9\n", **aside)) == {"ema", "xsa"}
 
 
 # --- README

@@ -53,11 +53,16 @@ class Use:
     """A quotient that holds its mixture: `(count + weight * prior) / (total + weight)`."""
 
 
-_UPDATES = re.compile(
-    r"\badd\.at\b|bincount|scatter_add|index_add|accumulate\s*=\s*True|\]\s*\+=\s*1\b|,\s*0\)\s*\+\s*1\b|defaultdict\(int"
-)
+_UPDATES = (
+    "add.at(", "bincount(", "scatter_add", "index_add", "accumulate=True", "] += 1", "]+=1", ", 0) + 1", ",0)+1",
+    "defaultdict(int",
+)  # fmt: skip
 """How counts are made; a script without any has no count tables."""
-_MODULO = re.compile(r"[*<][^#\"']{1,80}\)\s*[%&]\s*[\w.(]")
+_XOR = re.compile(r"(?<![\['\"|(^])\^(?![\]'\"])")
+"""An operator and no part of a regular expression."""
+_MODULO = re.compile(
+    r"(?:\*|<<)\s*[\w.\[\], :]+(?:\([^()]*\))?(?:\s*[+|]\s*[\w.\[\], :]+(?:\([^()]*\))?)?\)\s*[%&]\s*[\w.(]"
+)
 _TARGET = re.compile(
     r"(?:^|_)(?:tgts?|targets?|golds?|labels?|nxt|next_tok\w*|next_ids?|true_tok\w*)(?=_|\d|$)(?!_(?:prime|len|size|dtype|mult|mask)s?\b)"
     r"|^_?y(?:s|b|_?batch|_?np|_?true|_?flat|_?cpu|_?t)?\d?$|^tg\d?$|^tgt",
@@ -76,7 +81,7 @@ _ARRAY_MODULES = frozenset(("np", "numpy", "torch", "F", "math", "jnp", "mx", "c
 
 def uses(module: Module) -> list[Use]:
     """What a script does with hashed counts, by line; empty for a script that keeps no counts."""
-    if not _UPDATES.search(module.script.text):
+    if not any(word in module.script.text for word in _UPDATES):
         return []
     return _Reading(module).run()
 
@@ -514,7 +519,9 @@ _HANDLERS: Mapping[type, Callable[["_Reading", Any, _Env], Value]] = {
 
 def _is_hashing(line: str) -> bool:
     """Whether a line of code may make a key of tokens."""
-    return "^" in line or "bitwise_xor" in line or (("%" in line or "&" in line) and _MODULO.search(line) is not None)
+    if "^" in line and _XOR.search(line):
+        return True
+    return "bitwise_xor" in line or (("%" in line or "&" in line) and _MODULO.search(line) is not None)
 
 
 def _flat(value: Value) -> Labels:

@@ -105,9 +105,13 @@ def _is_score(node: ast.expr) -> bool:
 _HINTS = re.compile(r"hint|top_?tok|best_?tok|proposal", re.IGNORECASE)
 
 
+def _speaks_of_hints(text: str) -> bool:
+    return any(word in text for word in ("hint", "HINT", "top_tok", "toptok", "best_tok", "proposal"))
+
+
 def by_token(module: Module) -> list[Gate]:
     """Where a hint for a position is written only if the token at that position has some property."""
-    if not _HINTS.search(module.script.text):
+    if not _speaks_of_hints(module.script.text):
         return []
     found = []
     for statement in statements(module.tree.body):
@@ -179,7 +183,7 @@ _OUTPUT = r"\b\w*(?:hint|top|best|pred|valid)\w*\s*\[\s*{index}\s*\]\s*=(?!=)"
 
 def by_token_in_c(text: TextFile) -> list[Gate]:
     """The same in C or C++, also where it stands in a string of a Python script."""
-    if not _IS_C.search(text.text) or not _HINTS.search(text.text):
+    if "int" not in text.text or not _speaks_of_hints(text.text) or not _IS_C.search(text.text):
         return []
     lines = [line.split("//", 1)[0] for line in text.lines[:LINES_MAX]]
     found: list[Gate] = []

@@ -45,7 +45,7 @@ _PER_TOKEN = re.compile(r"(?:bytes?|chars?)_per_(?:tok|piece)|tok(?:en)?s?_per_(
 _SCORE = re.compile(r"(?:^|_)bpb(?:_|$)|bits_per_byte", re.IGNORECASE)
 _NO_SCORE = re.compile(r"est|approx|target|best|base|random|std|delta|diff|gain|train", re.IGNORECASE)
 _LOSS = re.compile(r"loss|nll|nats|bits|entropy|(?:^|_)ce(?:_|$)", re.IGNORECASE)
-_TARGETS = re.compile(r"^(?:targets?(?:_ids)?|tgt(?:_ids)?|y|labels)$")
+_CLAMPED = re.compile(r"^[ \t]*(targets?(?:_ids)?|tgt(?:_ids)?|y|labels)[ \t]*=[ \t]*\1\.clamp_?\(", re.MULTILINE)
 _LOSSY = re.compile(r"casefold|lower-?cased?\b|\bnfkc\b", re.IGNORECASE)
 
 
@@ -125,12 +125,14 @@ def _tables(case: Case, program: Program, module: Module) -> Iterator[Finding]:
 
 
 def _read_tables(program: Program, module: Module) -> Iterator[_Table]:
+    asked = [number for number, line in enumerate(module.script.lines, 1) if "iece" in line and _PIECE.search(line)]
     for nodes in module.definitions.values():
         for node in nodes:
             if not isinstance(node, Function) or not program.reaches(module.script.name, node.body[0].lineno):
                 continue
-            own = "\n".join(module.script.lines[node.lineno - 1 : node.end_lineno])
-            if _PIECE.search(own) and "encode(" in own:
+            last = node.end_lineno or node.lineno
+            own = module.script.lines[node.lineno - 1 : last]
+            if any(node.lineno <= number <= last for number in asked) and any("encode(" in line for line in own):
                 table = _read_table(node)
                 if table.lengths:
                     yield table
@@ -294,9 +296,9 @@ def _clamped_targets(program: Program, module: Module) -> Iterator[Finding]:
     """Targets forced into the vocabulary: tokens beyond it are all scored as its last."""
     if ".clamp" not in module.script.text:
         return
-    for number, line in enumerate(module.script.lines, 1):
-        found = re.match(r"\s*(\w+)\s*=\s*\1\.clamp_?\(", line)
-        if found and _TARGETS.match(found[1]) and program.reaches(module.script.name, number):
+    for found in _CLAMPED.finditer(module.script.text):
+        number = module.script.text.count("\n", 0, found.start(1)) + 1
+        if program.reaches(module.script.name, number):
             yield finding(
                 "BPB_MISCOUNT",
                 f"targets are clamped into the vocabulary (line {number}): tokens beyond it are scored as another",

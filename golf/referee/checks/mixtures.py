@@ -31,6 +31,8 @@ _SPREADS = re.compile(
 _MIXES = re.compile(
     r"logaddexp|log1p\(\w*\.?exp\(-?\(?\w*\.?abs|\(1(?:\.0?)?\s*-\s*\w[\w.\[\]]*\)\s*\*|log\(1(?:\.0?)?\s*-\s*\w+\)"
 )
+_MAY_MIX = re.compile(r"logaddexp|log1p\(|\(1(?:\.0?)?\s*-|log\(1")
+_DIVIDES_BY_LENGTH = re.compile(r"/\s*(?:float\(|max\()?\s*(?:len\(|n_?b|num_bytes|\w*_lens?\b)")
 _OF_BYTES = re.compile(
     r"id_to_piece|encode\(|byte_stream|tok(?:en)?_bytes_\w+|piece_bytes|bytearray|\bbytes\(|uint8_t|byte_(?:log|nn|prob)"
 )
@@ -114,10 +116,14 @@ def _byte_mixtures(module: Module) -> Iterator[tuple[Function, str]]:
             lines = module.script.lines[node.lineno - 1 : node.end_lineno]
             if any(name in line for name in native for line in lines):
                 yield node, ""
-            elif any("1" in line and _MIXES.search(line) for line in lines):
+            elif any(_MAY_MIX.search(line) for line in lines) and _may_be_of_bytes("\n".join(lines)):
                 code = _code(node)
                 if _mixes_bytes(node, code):
                     yield node, code
+
+
+def _may_be_of_bytes(text: str) -> bool:
+    return bool(_BYTE_MODEL.search(text) or _DIVIDES_BY_LENGTH.search(text))
 
 
 def _mixes_bytes(function: Function, code: str) -> bool:

@@ -114,6 +114,20 @@ score(1)
     assert codes(toy_case(script)) == {"BPB_MISCOUNT": "block"}
 
 
+def test_a_constant_of_a_function_is_one_too() -> None:
+    script = """\
+import math
+
+def score(val_loss):
+    BYTES_PER_TOKEN = 3.6
+    val_bpb = (val_loss / math.log(2)) * (1.0 / BYTES_PER_TOKEN)
+    return val_bpb
+
+score(1)
+"""
+    assert codes(toy_case(script)) == {"BPB_MISCOUNT": "block"}
+
+
 def test_an_estimate_beside_a_count_is_nothing() -> None:
     script = """\
 def score(val_loss, byte_count, token_count):

@@ -258,7 +258,7 @@ def _constants(case: Case, program: Program) -> Iterator[Finding]:
             name = last_name(statement.targets[0])
             if not _SCORE.search(name) or _NO_SCORE.search(name):
                 continue
-            constant = _constant_in(program, statement.value)
+            constant = _constant_in(program, module, statement.value)
             if constant is not None:
                 is_exact = is_record(case)  # elsewhere estimates were accepted
                 yield finding(
@@ -271,7 +271,7 @@ def _constants(case: Case, program: Program) -> Iterator[Finding]:
                 return
 
 
-def _constant_in(program: Program, value: ast.expr) -> float | None:
+def _constant_in(program: Program, module: Module, value: ast.expr) -> float | None:
     """The bytes per token that a loss is divided by, if that is a constant."""
     names = {last_name(node) for node in ast.walk(value) if isinstance(node, ast.Name | ast.Attribute)}
     if not any(_LOSS.search(name) for name in names):
@@ -281,8 +281,7 @@ def _constant_in(program: Program, value: ast.expr) -> float | None:
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             number = node.value
         elif isinstance(node, ast.Name | ast.Attribute) and _PER_TOKEN.search(last_name(node)):
-            known = program.settings.value(node)
-            number = known if known is not UNKNOWN and isinstance(known, float) else None
+            number = _named_constant(program, module, node)
         if number is None or number == 2.0:
             continue
         if BYTES_PER_TOKEN[0] < number < BYTES_PER_TOKEN[1]:
@@ -290,6 +289,20 @@ def _constant_in(program: Program, value: ast.expr) -> float | None:
         if TOKENS_PER_BYTE[0] < number < TOKENS_PER_BYTE[1]:
             return 1 / number
     return None
+
+
+def _named_constant(program: Program, module: Module, name: ast.Name | ast.Attribute) -> float | None:
+    """The number a name stands for: by the settings, or by the only assignment to it."""
+    known = program.settings.value(name)
+    if known is not UNKNOWN:
+        return known if isinstance(known, float) else None
+    values = [
+        statement.value
+        for statement in statements(module.tree.body)
+        if isinstance(statement, ast.Assign) and last_name(statement.targets[0]) == last_name(name)
+    ]
+    only = values[0] if len(values) == 1 else None
+    return only.value if isinstance(only, ast.Constant) and isinstance(only.value, float) else None
 
 
 def _clamped_targets(program: Program, module: Module) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Whether a part of a script ran, by what it prints.
+"""Whether a part of a script ran, and made the score, by what it prints.
 
 Settings say what a script would do; a log that holds the words a function prints shows that it did, whatever default or
 command says otherwise, and a log without any of them that it hardly did.
@@ -7,24 +7,34 @@ command says otherwise, and a log without any of them that it hardly did.
 import ast
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from golf.referee import logged
 from golf.referee.case import Case
+from golf.referee.claimed import claimed_bpb
 from golf.referee.program import Function, Module
 from golf.referee.syntax import last_name
 from golf.schema import TrainingLog
 
+Account = Literal["ran", "denied", "silent", "unknown"]
+"""ran: its messages are there; denied: they are, and say that it is off; silent: they are not; unknown: there are no
+such messages, or no logs, or only the log of another run than the submitted has them."""
+
+SEED_BPB = 0.0005
+"""A logged score this near to the same log's is the same, differently rounded."""
+SAME_BPB = 0.003
+"""The last of a log's scores this near to the claimed mean is of one of its seeds."""
+
 _PRINTS = re.compile(r"print|log|info|write|emit", re.IGNORECASE)
 _DENIES = re.compile(r"skip|disabl|\boff\b|fail|unavailable|missing|not found", re.IGNORECASE)
+_OFF = re.compile(r"\s*(?:False|None|off|no|0)(?![\w.])")
 _WORDS_MIN = 6
 """Characters of a message that tell it from others."""
+_BPB = re.compile(r"(?:bpb|bits per byte)\W{0,3}(\d\.\d{3,10})", re.IGNORECASE)
 
 
-def ran(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> bool | None:
-    """Whether the function around a line ran, by its messages about a topic and those of its callers.
-
-    None when there are no such messages, or no log, or when only the log of another run than the submitted holds them.
-    """
+def account(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> Account:
+    """What the logs tell of the function around a line, by its messages about a topic and those of its callers."""
     around = list(_around(module, line))
     around += _callers(module, {function.name for function in around})
     messages = {
@@ -33,18 +43,50 @@ def ran(case: Case, module: Module, line: int, topic: re.Pattern[str]) -> bool |
         for message in _messages(function)
         if topic.search(message) and not _DENIES.search(message)
     }
-    shown = {log.path: _shows(case, log, messages) for log in case.logs}
-    if not messages or set(shown.values()) <= {None}:
-        return None
-    if any(shown[log.path] for log in logged.submitted(case)):
-        return True
-    return None if True in shown.values() else False
+    told = {log.path: _told(case, log, messages) for log in case.logs}
+    if not messages or set(told.values()) <= {"unknown"}:
+        return "unknown"
+    submitted = {told[log.path] for log in logged.submitted(case)}
+    if "ran" in submitted:
+        return "ran"
+    if "denied" in submitted:
+        return "denied"
+    return "unknown" if "ran" in told.values() else "silent"
 
 
-def _shows(case: Case, log: TrainingLog, messages: set[str]) -> bool | None:
-    """Whether a log holds any of these messages; None for one without lines of its own."""
+def _told(case: Case, log: TrainingLog, messages: set[str]) -> Account:
+    """What one log tells."""
     text = "\n".join(words for _, words in logged.lines(case, log))
-    return any(message in text for message in messages) if text else None
+    if not text:
+        return "unknown"
+    ends = [found.end() for message in messages for found in re.finditer(re.escape(message), text)]
+    if not ends:
+        return "silent"
+    return "denied" if all(_OFF.match(text, end) for end in ends) else "ran"
+
+
+def makes_the_score(case: Case, topic: re.Pattern[str]) -> bool:
+    """Whether a score on a logged line about a topic is a seed's, or the last of them the claimed one.
+
+    Also where nothing tells that it is not: no claim, or no such line.
+    """
+    claim = claimed_bpb(case)
+    stated = {log.path: _scores(case, log, topic) for log in case.logs}
+    if claim is None or not any(stated.values()):
+        return True
+    of_seed = {seed.log: seed.val_bpb for seed in case.submission.seeds}
+    for log in case.logs:
+        scores, seed = stated[log.path], of_seed.get(logged.name_of(case, log))
+        if seed is not None and any(abs(score - seed) < SEED_BPB for score in scores):
+            return True
+        if scores and abs(scores[-1] - claim[0]) < SAME_BPB:
+            return True
+    return False
+
+
+def _scores(case: Case, log: TrainingLog, topic: re.Pattern[str]) -> list[float]:
+    lines = (line for _, line in logged.lines(case, log) if topic.search(line))
+    return [float(number) for line in lines for number in _BPB.findall(line)]
 
 
 def _around(module: Module, line: int) -> Iterator[Function]:

@@ -5,7 +5,7 @@ import re
 from toy_case import toy_case
 
 from golf.referee.case import Case, LogText
-from golf.referee.printed import ran
+from golf.referee.printed import Account, account, makes_the_score
 from golf.referee.program import program_of
 from golf.rulings import SubmittedSeed
 
@@ -33,25 +33,46 @@ def logged(text: str | None) -> Case:
     return case
 
 
-def answer(text: str | None, line: int, topic: re.Pattern[str] = TOPIC) -> bool | None:
+def answer(text: str | None, line: int, topic: re.Pattern[str] = TOPIC) -> Account:
     case = logged(text)
-    return ran(case, next(iter(program_of(case).modules.values())), line, topic)
+    return account(case, next(iter(program_of(case).modules.values())), line, topic)
 
 
 def test_its_message_in_a_log_shows_that_a_function_ran() -> None:
-    assert answer("step 1\nblend: weight 0.5\n", 3) is True
+    assert answer("step 1\nblend: weight 0.5\n", 3) == "ran"
 
 
 def test_a_log_without_its_messages_shows_that_it_did_not() -> None:
-    assert answer("step 1\nstep 2\n", 3) is False
+    assert answer("step 1\nstep 2\n", 3) == "silent"
 
 
 def test_the_messages_of_its_callers_count_as_well() -> None:
-    assert answer("starting blend evaluation\n", 6) is True
+    assert answer("starting blend evaluation\n", 6) == "ran"
 
 
 def test_a_message_that_denies_it_does_not() -> None:
-    assert answer("blend disabled: nothing to do\n", 6) is False
+    assert answer("blend disabled: nothing to do\n", 6) == "silent"
+
+
+def test_a_message_that_says_off_denies_it() -> None:
+    assert answer("blend: weight 0\n", 3) == "denied"
+    assert answer("blend: weight False\n", 3) == "denied"
+    assert answer("blend: weight False\nblend: weight 0.4\n", 3) == "ran"
+
+
+def test_a_logged_score_near_the_claimed_one_made_it() -> None:
+    case = logged("blend: bpb=0.9512\nfinal val_bpb: 1.1200\n")
+    for claim, made in ((0.9513, True), (1.12, False), (None, True)):
+        case.submission = case.submission.model_copy(update={"claimed_val_bpb": claim})
+        assert makes_the_score(case, TOPIC) is made
+
+
+def test_a_seeds_own_score_is_made_by_the_line_that_states_it() -> None:
+    case = logged("blend: bpb=0.9512\nblend: bpb=0.9000\n")
+    seed = SubmittedSeed.model_construct(log="train_0.log", also=[], val_bpb=0.9512)
+    for seeds, made in (([seed], True), ([], False)):
+        case.submission = case.submission.model_copy(update={"seeds": seeds, "claimed_val_bpb": 0.951})
+        assert makes_the_score(case, TOPIC) is made
 
 
 def test_the_log_of_another_run_settles_nothing() -> None:
@@ -62,9 +83,9 @@ def test_the_log_of_another_run_settles_nothing() -> None:
     }
     seeds = [SubmittedSeed.model_construct(log=case.logs[0].path, also=[])]
     case.submission = case.submission.model_copy(update={"seeds": seeds})
-    assert ran(case, next(iter(program_of(case).modules.values())), 3, TOPIC) is None
+    assert account(case, next(iter(program_of(case).modules.values())), 3, TOPIC) == "unknown"
 
 
 def test_without_a_log_or_a_message_nothing_is_known() -> None:
-    assert answer(None, 3) is None
-    assert answer("step 1\n", 3, re.compile("oracle")) is None
+    assert answer(None, 3) == "unknown"
+    assert answer("step 1\n", 3, re.compile("oracle")) == "unknown"

@@ -47,21 +47,26 @@ def findings(case: Case) -> list[Finding]:
 def _of_counts(case: Case, program: Program, module: Module, uses: Sequence[Use]) -> Iterator[Finding]:
     """The way from a lookup through a quotient into a mixture, plain if all ways are."""
     ways = _ways(uses)
-    shown = {mixed: printed.ran(case, module, mixed, _TOPIC) for _, mixed in ways}
-    live = [(use, mixed) for use, mixed in ways if shown[mixed] or program.reaches(module.script.name, mixed)]
+    told = {mixed: printed.account(case, module, mixed, _TOPIC) for _, mixed in ways}
+    live = [
+        (use, mixed)
+        for use, mixed in ways
+        if told[mixed] == "ran" or (told[mixed] != "denied" and program.reaches(module.script.name, mixed))
+    ]
     if not live:
         return
     quotient, mixed = min(
-        live, key=lambda way: (shown[way[1]] is False, not way[0].is_smoothed, abs(way[1] - way[0].line))
+        live, key=lambda way: (told[way[1]] == "silent", not way[0].is_smoothed, abs(way[1] - way[0].line))
     )
-    is_plain = not any(use.is_smoothed for use, _ in live) and shown[mixed] is not False
-    severity: Severity = "block" if is_plain else "flag"
-    confidence = 0.9 if is_plain else 0.6
     doubt = ""
-    if not is_plain:
-        doubt = (
-            "; a model's probability is its prior, which is disputed" if quotient.is_smoothed else "; no log shows it"
-        )
+    if any(use.is_smoothed for use, _ in live):
+        doubt = "; a model's probability is its prior, which is disputed"
+    elif told[mixed] == "silent":
+        doubt = "; no log shows that it ran"
+    elif not printed.makes_the_score(case, _TOPIC):
+        doubt = "; the score that is claimed is another"
+    severity: Severity = "flag" if doubt else "block"
+    confidence = 0.6 if doubt else 0.9
     place = module.script.at
     where = f"line {quotient.line} of {module.script.name}"
     if quotient.lookups:

@@ -10,16 +10,12 @@ import datetime
 import re
 from collections.abc import Iterator, Sequence
 
-from golf.referee import logged, printed
+from golf.referee import printed
 from golf.referee.case import Case
-from golf.referee.claimed import claimed_bpb
 from golf.referee.program import Function, Module, Program, program_of
 from golf.referee.rulebook import finding
 from golf.referee.syntax import name_of
 from golf.rulings import Finding
-
-SAME_BPB = 0.003
-"""A logged mixture this near to the claimed score made it."""
 
 _BYTES_SPLIT = re.compile(r"ppm|paq|byte_?mix|n_?bytes|_bytes_|bytes\(|uint8_t", re.IGNORECASE)
 """In any script that takes tokens apart into bytes; without it none of the rest is looked at."""
@@ -41,7 +37,6 @@ _C_MIXES = re.compile(r"\bmix\w*|\w+_mix\b")
 _MARGINALISES = re.compile(r"trie|marginal|byte_distribution|byte_conditional|first_byte", re.IGNORECASE)
 _SWITCH = re.compile(r"\b\w*(?:ppm|byte_?mix)\w*_(?:enabled|on|eval)\b|\bfinal_eval_ppm\b", re.IGNORECASE)
 _TOPIC = re.compile(r"ppm|byte_?mix|mix_bpb", re.IGNORECASE)
-_BPB = re.compile(r"bpb\W{0,3}(\d\.\d{3,10})", re.IGNORECASE)
 
 
 def findings(case: Case) -> list[Finding]:
@@ -61,15 +56,16 @@ def findings(case: Case) -> list[Finding]:
 def _mixtures(case: Case, program: Program, module: Module) -> Iterator[Finding]:
     for function, code in _byte_mixtures(module):
         line = function.body[0].lineno
-        shown = printed.ran(case, module, line, _TOPIC)
-        if not shown and not (program.reaches(module.script.name, line) and _is_on(program, module)):
+        told = printed.account(case, module, line, _TOPIC)
+        is_on = told != "denied" and program.reaches(module.script.name, line) and _is_on(program, module)
+        if told != "ran" and not is_on:
             continue
         doubt = ""
-        if shown is False:
+        if told == "silent":
             doubt = "; no log shows that it ran"
         elif _MARGINALISES.search(code):
             doubt = "; it takes sums over some tokens"
-        elif not _makes_the_score(case):
+        elif not printed.makes_the_score(case, _TOPIC):
             doubt = "; the score that is claimed is another"
         yield finding(
             "PPM_UNNORMALISED",
@@ -86,19 +82,6 @@ def _is_on(program: Program, module: Module) -> bool:
     switches = {name.lower() for name in _SWITCH.findall(module.script.text)}
     stated = {program.settings.is_on(name) for name in switches if program.settings.get(name)}
     return stated != {False}
-
-
-def _makes_the_score(case: Case) -> bool:
-    """Whether a logged mixture is what is claimed, or nothing tells that it is not."""
-    claim = claimed_bpb(case)
-    scores = [
-        float(number)
-        for log in case.logs
-        for _, line in logged.lines(case, log)
-        if _TOPIC.search(line)
-        for number in _BPB.findall(line)
-    ]
-    return claim is None or not scores or any(abs(score - claim[0]) < SAME_BPB for score in scores)
 
 
 def _mixing_line(module: Module, function: Function) -> int:

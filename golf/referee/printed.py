@@ -66,27 +66,36 @@ def _told(case: Case, log: TrainingLog, messages: set[str]) -> Account:
 
 
 def makes_the_score(case: Case, topic: re.Pattern[str]) -> bool:
-    """Whether a score on a logged line about a topic is a seed's, or the last of them the claimed one.
+    """Whether the claimed score is the last that a log states about a topic.
 
-    Also where nothing tells that it is not: no claim, or no such line.
+    Where no other line states it either, a score of the same log's seed will do. True as well where nothing tells that
+    it is not: no claim, or no score about the topic.
     """
     claim = claimed_bpb(case)
     stated = {log.path: _scores(case, log, topic) for log in case.logs}
-    if claim is None or not any(stated.values()):
+    if claim is None or not any(about for about, _ in stated.values()):
         return True
+    if any(about and abs(about[-1] - claim[0]) < SAME_BPB for about, _ in stated.values()):
+        return True
+    if any(abs(score - claim[0]) < SAME_BPB for _, others in stated.values() for score in others):
+        return False
     of_seed = {seed.log: seed.val_bpb for seed in case.submission.seeds}
-    for log in case.logs:
-        scores, seed = stated[log.path], of_seed.get(logged.name_of(case, log))
-        if seed is not None and any(abs(score - seed) < SEED_BPB for score in scores):
-            return True
-        if scores and abs(scores[-1] - claim[0]) < SAME_BPB:
-            return True
-    return False
+    return any(
+        abs(score - seed) < SEED_BPB
+        for log in case.logs
+        if (seed := of_seed.get(logged.name_of(case, log))) is not None
+        for score in stated[log.path][0]
+    )
 
 
-def _scores(case: Case, log: TrainingLog, topic: re.Pattern[str]) -> list[float]:
-    lines = (line for _, line in logged.lines(case, log) if topic.search(line))
-    return [float(number) for line in lines for number in _BPB.findall(line)]
+def _scores(case: Case, log: TrainingLog, topic: re.Pattern[str]) -> tuple[list[float], list[float]]:
+    """Scores on the lines about a topic, and on all others."""
+    about: list[float] = []
+    others: list[float] = []
+    for _, line in logged.lines(case, log):
+        if "b" in line and (found := _BPB.findall(line)):
+            (about if topic.search(line) else others).extend(map(float, found))
+    return about, others
 
 
 def _around(module: Module, line: int) -> Iterator[Function]:

@@ -44,7 +44,7 @@ def by_score(module: Module) -> list[Gate]:
     if not any(_LESS.search(lines[number - 1]) for number in marked):
         return []
     found = []
-    for statement in statements(module.tree.body):
+    for statement in module.script.statements:
         if statement.lineno not in marked:
             continue
         if isinstance(statement, ast.If):
@@ -114,7 +114,7 @@ def by_token(module: Module) -> list[Gate]:
     if not _speaks_of_hints(module.script.text):
         return []
     found = []
-    for statement in statements(module.tree.body):
+    for statement in module.script.statements:
         if isinstance(statement, ast.For):
             found += _in_loop(statement)
     return found

@@ -22,6 +22,7 @@ _NUMBER_KEYS = re.compile(r"(?:^|_)prs?$")
 _PULL = re.compile(
     r"(?:(?<![A-Za-z0-9])PRs?[\s_]{0,2}#?\s{0,2}|(?<![\w&])#|\bpulls?/)(\d{1,5})(?!\d|\.\d|\w)", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
 _LIST = re.compile(r"\bPRs?\s+#?\d{1,5}(?:\s*(?:,|and|/|\+|&)\s*#?\d{1,5})+")
 _FOLDER = re.compile(r"\b(20\d\d-[01]\d-[0-3]\d_[\w.+-]{3,120})")
 _BUILDS = re.compile(
@@ -59,6 +60,8 @@ def parents(table: Mapping[str, Any], readme: Sequence[str], own: Sequence[str] 
         line = line[:LINE_CHARS_MAX]
         if line.startswith("#"):
             crediting = _CREDITS.search(line) is not None
+        if not _DIGIT.search(line):  # and so no reference either
+            continue
         if _BUILDS.search(line):
             near += _of_sentences(line)
         elif crediting or not _COMPARES.search(line):

@@ -29,6 +29,11 @@ def lines(case: Case, log: TrainingLog) -> Sequence[tuple[int, str]]:
     return text.own_lines if text else ()
 
 
+def telling(case: Case, log: TrainingLog) -> list[tuple[int, str]]:
+    """A log's own lines without training's steps, which are most of them and tell nothing else."""
+    return [one for one in lines(case, log) if not ("train_loss" in one[1] and one[1].startswith("step"))]
+
+
 def after_training(case: Case, log: TrainingLog) -> Iterator[tuple[int, str]]:
     """The own lines that follow training; none when the log does not show its end."""
     trained = False

@@ -50,18 +50,20 @@ class Module:
     def definitions(self) -> Mapping[str, Sequence[Function | ast.ClassDef]]:
         """Functions and classes at any depth, by name."""
         found: dict[str, list[Function | ast.ClassDef]] = {}
-        for node in statements(self.tree.body):
+        for node in self.script.statements:
             if isinstance(node, Function | ast.ClassDef):
                 found.setdefault(node.name, []).append(node)
         return found
 
     @cached_property
+    def code(self) -> Sequence[str]:
+        """The lines without their comments."""
+        return [line.split(" #", 1)[0] if "#" in line else line for line in self.script.lines]
+
+    @cached_property
     def identifiers(self) -> Mapping[int, frozenset[str]]:
         """Names each line mentions, comments aside."""
-        found = (
-            (number, _IDENTIFIER.findall(line.split(" #", 1)[0])) for number, line in enumerate(self.script.lines, 1)
-        )
-        return {number: frozenset(names) for number, names in found}
+        return {number: frozenset(_IDENTIFIER.findall(line)) for number, line in enumerate(self.code, 1)}
 
 
 class Program:
@@ -100,7 +102,7 @@ class Program:
                 continue
             seen.add(module.script.name)
             yield module
-            for statement in statements(module.tree.body):
+            for statement in module.script.statements:
                 for name in imported(statement):
                     if found := self.module(name):
                         waiting.append(found)
@@ -169,31 +171,34 @@ class _Reach:
 
     def _walk(self, module: Module, body: Iterable[ast.stmt]) -> set[str]:
         """Mark what runs of a body and return the names it mentions; nested definitions wait to be named."""
-        lines = self.lines[module.script.name]
         names: set[str] = set()
+        reached: list[tuple[int, int]] = []
         waiting = [iter(body)]
         while waiting:
             statement = next(waiting[-1], None)
             if statement is None:
                 waiting.pop()
                 continue
+            inner = blocks(statement)
+            if not inner:
+                reached.append((statement.lineno, statement.end_lineno or statement.lineno))
+                continue
             if isinstance(statement, Function):
-                lines.add(statement.lineno)
+                self.lines[module.script.name].add(statement.lineno)
                 if statement.name.startswith("__") or statement.name == "forward":
                     names.add(statement.name)  # called without being named
                 continue
-            inner = blocks(statement)
-            first = min((block[0].lineno for block in inner), default=(statement.end_lineno or statement.lineno) + 1)
-            for line in range(statement.lineno, max(first, statement.lineno + 1)):
-                lines.add(line)
-                names |= module.identifiers.get(line, frozenset())
+            first = min(block[0].lineno for block in inner)
+            reached.append((statement.lineno, max(first - 1, statement.lineno)))
             if isinstance(statement, ast.If):
                 taken = True if is_main_guard(statement.test) else self.settings.truth(statement.test)
                 inner = [statement.body] if taken else [statement.orelse] if taken is False else inner
                 if taken is not None and ends(inner[0]):
                     waiting[-1] = iter(())
             waiting.extend(iter(block) for block in reversed(inner))
-        return names
+        for start, end in reached:
+            self.lines[module.script.name].update(range(start, end + 1))
+        return names.union(_IDENTIFIER.findall("\n".join("\n".join(module.code[a - 1 : b]) for a, b in reached)))
 
 
 def is_main_guard(test: ast.expr) -> bool:

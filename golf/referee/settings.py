@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from golf.referee.case import Case, Script, TextFile
-from golf.referee.syntax import last_name, name_of, statements, targets
+from golf.referee.syntax import last_name, name_of, targets
 from golf.rulings import Evidence
 
 Source = Literal["code", "readme", "shell", "log"]
@@ -103,7 +103,7 @@ class Settings:
     def __init__(self, code: "_Code", commands: Sequence[_Command], case: Case):
         self._code = code
         self._commands = commands
-        self._case = case
+        self._folder, self._logs = case.folder, case.logs  # not the case, which holds these settings
         self._logged: dict[str, list[tuple[str, int]]] = {}
         for number, log in enumerate(case.logs):
             for name, value in log.hyperparameters.items():
@@ -204,8 +204,8 @@ class Settings:
         return self._code.preset.get(variable, UNKNOWN)
 
     def _log_line(self, number: int, key: str, value: str) -> Evidence:
-        path = Path(self._case.logs[number].path)
-        shown = path.relative_to(self._case.folder) if path.is_relative_to(self._case.folder) else Path(path.name)
+        path = Path(self._logs[number].path)
+        shown = path.relative_to(self._folder) if path.is_relative_to(self._folder) else Path(path.name)
         stated = re.compile(rf"\b{re.escape(key)}\s?[:=]\s*{re.escape(value)}", re.IGNORECASE)
         try:
             with path.open(encoding="utf-8", errors="replace") as file:
@@ -250,15 +250,17 @@ class _Code:
     def read(self, script: Script, tree: ast.Module) -> None:
         """Take up one script's declarations."""
         earlier = set(self.declared)
-        reading = _lines_with(script, ("environ", "getenv"))
+        reading = set(script.lines_with("environ", "getenv"))
         self._read_readers(tree, reading)
         if self.readers:
-            reading |= _lines_with(script, tuple(self.readers))
+            reading.update(script.lines_with(*self.readers))
         top = {id(statement) for statement in tree.body}
         constants = {id(inner) for outer in tree.body if isinstance(outer, ast.ClassDef) for inner in outer.body} | top
-        for statement in statements(tree.body):
-            value = getattr(statement, "value", None)
-            if not isinstance(value, ast.expr):
+        for statement in script.statements:
+            if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr):
+                continue
+            value = statement.value
+            if value is None:
                 continue
             last = statement.end_lineno or statement.lineno
             reads = not reading.isdisjoint(range(statement.lineno, last + 1))
@@ -314,10 +316,6 @@ class _Code:
         else:
             return None
         return key if isinstance(key, str) else None
-
-
-def _lines_with(script: Script, words: tuple[str, ...]) -> set[int]:
-    return {number for number, line in enumerate(script.lines, 1) if any(word in line for word in words)}
 
 
 # --- evaluation

@@ -21,6 +21,7 @@ _SLICE = 1 << 16
 _TOKEN = re.compile(r"\w+|[^\w ]")
 _LONG_NAME = re.compile(r"(?<!\w)(?:\w++(?:\s|\\\n)*+\.(?:\s|\\\n)*+){100}")
 """A dotted name of over 100 parts: `import a.a.a` costs the square of its length."""
+_PART = re.compile(r"[\w\s\\]*")
 
 
 def count_tokens(text: str, at_most: int = TOKENS_MAX) -> int:
@@ -41,7 +42,7 @@ def parse(text: str) -> ast.Module:
     Raises:
         UnreadableInput: it is no Python, or nothing that can be parsed within bounds.
     """
-    if _LONG_NAME.search(text):
+    if _may_have_long_name(text) and _LONG_NAME.search(text):
         raise UnreadableInput("it has a dotted name of over 100 parts")
     try:
         return _parse(text)
@@ -51,6 +52,12 @@ def parse(text: str) -> ast.Module:
         raise UnreadableInput(f"it is no Python: {error.msg[:100]} in line {error.lineno}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise UnreadableInput(f"it cannot be parsed: {str(error)[:100] or 'nested too deeply'}") from None
+
+
+def _may_have_long_name(text: str) -> bool:
+    """Whether 50 parts in a row between dots could be a name's: one of over 100 has such a row wherever it begins."""
+    parts = text.split(".")
+    return any(all(map(_PART.fullmatch, parts[at : at + 50])) for at in range(0, len(parts), 50))
 
 
 def _parse(text: str) -> ast.Module:

@@ -17,6 +17,8 @@ _COMPOUND = frozenset(
     )
 )  # fmt: skip
 
+_SCOPES = frozenset((ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+
 
 def name_of(node: ast.AST | None) -> str:
     """The dotted name an expression spells, e.g. `os.environ.get`; what is no name in it is `?`.
@@ -52,15 +54,13 @@ def blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
 
 def statements(body: list[ast.stmt], into_scopes: bool = True) -> Iterator[ast.stmt]:
     """Every statement below, in the order of the text; `into_scopes` also those of nested functions and classes."""
-    waiting = [iter(body)]
+    waiting = body[::-1]
     while waiting:
-        statement = next(waiting[-1], None)
-        if statement is None:
-            waiting.pop()
-            continue
+        statement = waiting.pop()
         yield statement
-        if into_scopes or not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            waiting.extend(iter(block) for block in reversed(blocks(statement)))
+        if type(statement) in (_COMPOUND if into_scopes else _COMPOUND - _SCOPES):
+            for block in reversed(blocks(statement)):
+                waiting += reversed(block)
 
 
 def targets(statement: ast.stmt) -> list[ast.expr]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from golf.errors import UnreadableInput
 from golf.referee import source
 from golf.referee.reading import printable
+from golf.referee.syntax import statements
 from golf.rulings import Evidence
 
 QUOTE_CHARS_MAX = 200
@@ -38,6 +39,18 @@ class TextFile:
         """The text by line, as line numbers count them."""
         return [line.rstrip("\r") for line in self.text.split("\n")]
 
+    def lines_with(self, *words: str) -> list[int]:
+        """Numbers of the lines that any of these words stand in, in order; fast where they are few."""
+        found: set[int] = set()
+        for word in words:
+            at, number, counted = self.text.find(word), 1, 0
+            while at >= 0:
+                number, counted = number + self.text.count("\n", counted, at), at
+                found.add(number)
+                end = self.text.find("\n", at)
+                at = self.text.find(word, end) if end >= 0 else -1
+        return sorted(found)
+
 
 @dataclass(frozen=True)
 class Script(TextFile):
@@ -52,6 +65,11 @@ class Script(TextFile):
     def tree(self) -> ast.Module | None:
         """The parsed source, None when it does not parse; nothing of it is ever executed."""
         return self._parsed[0]
+
+    @cached_property
+    def statements(self) -> Sequence[ast.stmt]:
+        """Every statement of the tree at any depth, in the order of the text; empty where there is no tree."""
+        return list(statements(self.tree.body)) if self.tree else []
 
     @property
     def problem(self) -> str | None:

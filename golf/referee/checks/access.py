@@ -112,16 +112,9 @@ def _places(program: Program, wanted: Sequence[str]) -> Iterator[_Place]:
     """Statements that run and that have a wanted word on one of their own lines."""
     for module in program.modules.values():
         script = module.script
-        lines = [number for number in _lines(script.text, wanted) if program.reaches(script.name, number)]
+        lines = [number for number in script.lines_with(*wanted) if program.reaches(script.name, number)]
         if lines:
             yield from _at(module, lines, program.settings)
-
-
-def _lines(text: str, wanted: Sequence[str]) -> list[int]:
-    """Numbers of lines with a wanted word, ascending."""
-    if not any(word in text for word in wanted):  # as most scripts have none, this comes first
-        return []
-    return [number for number, line in enumerate(text.split("\n"), 1) if any(word in line for word in wanted)]
 
 
 def _at(module: Module, lines: Sequence[int], settings: Settings) -> Iterator[_Place]:
@@ -338,7 +331,7 @@ def _packs(module: Module) -> tuple[Module, int] | None:
     if not _CARRIED.search(module.script.text) and "prefix" not in PurePosixPath(module.script.name).stem:
         return None
     held: set[str] = set()
-    for statement in statements(module.tree.body):
+    for statement in module.script.statements:
         for target in targets(statement):
             value = getattr(statement, "value", None)
             if isinstance(target, ast.Name) and value is not None and _is_validation(value, held):

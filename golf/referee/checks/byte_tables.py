@@ -252,7 +252,7 @@ def _constants(case: Case, program: Program) -> Iterator[Finding]:
     if any(_COUNTS_BYTES.search(module.script.text) for module in program.modules.values()):
         return
     for module in modules:
-        for statement in statements(module.tree.body):
+        for statement in module.script.statements:
             if not isinstance(statement, ast.Assign) or not program.reaches(module.script.name, statement.lineno):
                 continue
             name = last_name(statement.targets[0])
@@ -298,7 +298,7 @@ def _named_constant(program: Program, module: Module, name: ast.Name | ast.Attri
         return known if isinstance(known, float) else None
     values = [
         statement.value
-        for statement in statements(module.tree.body)
+        for statement in module.script.statements
         if isinstance(statement, ast.Assign) and last_name(statement.targets[0]) == last_name(name)
     ]
     only = values[0] if len(values) == 1 else None

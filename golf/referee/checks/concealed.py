@@ -28,12 +28,19 @@ NODES_MAX = 20_000
 SOURCES = (".py", ".ipynb", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cuh", ".rs", *SHELLS)
 """Endings of what is read as code."""
 
-_WORDS = re.compile(
+_WORDS = (
+    "exec", "eval", "builtins", "marshal", "runpy", "ctypes", "dlopen", "load_library", "__import__", "spec_from_",
+    "FileLoader", "import_module", "weights_only", "allow_pickle", "pickle", "joblib", "jit.load", "os.system",
+    "os.popen", "subprocess", "zipimport", "compile",
+)  # fmt: skip
+"""One of these is on every line of a call that is looked for."""
+
+_SUSPECT = re.compile(
     r"\bexec\b|\beval\b|__builtins__|\bbuiltins\b|\bmarshal\b|\brunpy\b|\bctypes\b|dlopen|load_library|__import__"
     r"|spec_from_|FileLoader|\bimport_module|weights_only\s*=\s*False|allow_pickle\s*=\s*True|pickle|joblib|jit\.load"
     r"|\bos\.(?:system|popen|exec\w*)|\bsubprocess\b|zipimport|\bcompile\b"
 )
-"""Without any of these a script has no call that is looked for."""
+"""What makes such a line one to look at."""
 
 _RUNS_TEXT = re.compile(
     r"^(?:builtins\.|__builtins__\.)?(?:exec|eval)$|^runpy\.run_|^marshal\.loads?$|(?:^|\.)spec_from_file_location$"
@@ -72,9 +79,11 @@ def _calls(case: Case) -> Iterator[Finding]:
     scripts = {PurePosixPath(script.packed_in or script.name.split("!")[0]).name for script in case.scripts}
     program = program_of(case)
     for module in program.modules.values():
-        if not _WORDS.search(module.script.text):
+        lines = module.script.lines
+        suspects = [number for number in module.script.lines_with(*_WORDS) if _SUSPECT.search(lines[number - 1])]
+        if not suspects:
             continue
-        reader = _Reader(module, case, scripts)
+        reader = _Reader(module, suspects, case, scripts)
         problems = sorted(reader.problems(), key=lambda one: not program.reaches(module.script.name, one[0]))
         for line, problem in problems[:1]:  # those that run come first
             yield finding(
@@ -89,9 +98,9 @@ def _calls(case: Case) -> Iterator[Finding]:
 class _Reader:
     """Follows what a script runs back to where it is written."""
 
-    def __init__(self, module: Module, case: Case, scripts: set[str]) -> None:
-        self._tree = module.tree
-        self._lines = [number for number, line in enumerate(module.script.lines, 1) if _WORDS.search(line)]
+    def __init__(self, module: Module, suspects: Sequence[int], case: Case, scripts: set[str]) -> None:
+        self._module = module
+        self._lines = suspects
         self._scripts = scripts
         self._others = {
             name
@@ -103,7 +112,7 @@ class _Reader:
 
     def problems(self) -> Iterator[tuple[int, str]]:
         """Lines that run what is not found, in order, each with what they do."""
-        nodes = list(_on(self._lines, self._tree))
+        nodes = list(_on(self._lines, self._module.tree))
         called: set[ast.AST] = set()
         found: list[tuple[int, str]] = []
         for node in nodes:
@@ -166,21 +175,33 @@ class _Reader:
     def _assigned(self) -> Mapping[str, list[ast.AST]]:
         """Name → what it is assigned, opened as, looped over or, for a function, returns."""
         found: dict[str, list[ast.AST]] = {}
-        for node in ast.walk(self._tree):
-            pairs: list[tuple[ast.AST, ast.AST | None]] = []
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-                pairs = [(target, node.value) for target in targets(node)]
-            elif isinstance(node, ast.NamedExpr | ast.For | ast.comprehension):
-                pairs = [(node.target, node.value if isinstance(node, ast.NamedExpr) else node.iter)]
-            elif isinstance(node, ast.With):
-                pairs = [(item.optional_vars, item.context_expr) for item in node.items if item.optional_vars]
-            elif isinstance(node, ast.FunctionDef):
+        script = self._module.script
+        within = (
+            node
+            for node in _on(script.lines_with(" for ", ":="), self._module.tree)
+            if isinstance(node, ast.comprehension | ast.NamedExpr)
+        )
+        for node in (*script.statements, *within):
+            if isinstance(node, ast.FunctionDef):
                 found.setdefault(node.name, []).extend(node.body)
-            for target, value in pairs:
-                for part in ast.walk(target):
-                    if value is not None and isinstance(part, ast.Name | ast.Attribute):
+            for target, value in _given(node):
+                for part in (target,) if isinstance(target, ast.Name) else ast.walk(target):
+                    if isinstance(part, ast.Name | ast.Attribute):
                         found.setdefault(last_name(part), []).append(value)
         return found
+
+
+def _given(node: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """Targets in a statement or expression, each with what it is given."""
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return [(target, node.value) for target in targets(node) if node.value is not None]
+    if isinstance(node, ast.NamedExpr):
+        return [(node.target, node.value)]
+    if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+        return [(node.target, node.iter)]
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return [(item.optional_vars, item.context_expr) for item in node.items if item.optional_vars]
+    return []
 
 
 def _on(lines: Sequence[int], tree: ast.AST) -> Iterator[ast.AST]:

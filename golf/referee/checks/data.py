@@ -154,7 +154,7 @@ def _partial_by_log(case: Case, log: TrainingLog) -> Iterator[Finding]:
             text = f"{name} is {int(value):,} of {log.val_tokens:,} validation tokens"
             yield finding("PARTIAL_VAL", text, logged.quote(case, log, rf"\b{name}\b", value), severity=severity)
             return
-    for number, line in logged.lines(case, log):
+    for number, line in logged.telling(case, log):
         if match := _PARTIAL_LOGGED.search(line):
             text = f"{match[1] or match[2]} tokens scored of {log.val_tokens or 'all'}"
             yield finding("PARTIAL_VAL", text, logged.at(case, log, number, line), severity=severity)

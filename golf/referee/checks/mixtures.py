@@ -27,6 +27,7 @@ _SPREADS = re.compile(
 _MIXES = re.compile(
     r"logaddexp|log1p\(\w*\.?exp\(-?\(?\w*\.?abs|\(1(?:\.0?)?\s*-\s*\w[\w.\[\]]*\)\s*\*|log\(1(?:\.0?)?\s*-\s*\w+\)"
 )
+_MAY_MIX_WORDS = ("logaddexp", "log1p(", "(1", "log(1")
 _MAY_MIX = re.compile(r"logaddexp|log1p\(|\(1(?:\.0?)?\s*-|log\(1")
 _DIVIDES_BY_LENGTH = re.compile(r"/\s*(?:float\(|max\()?\s*(?:len\(|n_?b|num_bytes|\w*_lens?\b)")
 _OF_BYTES = re.compile(
@@ -91,15 +92,19 @@ def _mixing_line(module: Module, function: Function) -> int:
 
 def _byte_mixtures(module: Module) -> Iterator[tuple[Function, str]]:
     """Functions that mix a model of bytes with something, and their code without comments."""
-    native = _native_names(module)
+    script, lines = module.script, module.script.lines
+    calls = script.lines_with(*_native_names(module))
+    mixing = [number for number in script.lines_with(*_MAY_MIX_WORDS) if _MAY_MIX.search(lines[number - 1])]
     for nodes in module.definitions.values():
         for node in nodes:
             if not isinstance(node, Function):
                 continue
-            lines = module.script.lines[node.lineno - 1 : node.end_lineno]
-            if any(name in line for name in native for line in lines):
+            within = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            if any(number in within for number in calls):
                 yield node, ""
-            elif any(_MAY_MIX.search(line) for line in lines) and _may_be_of_bytes("\n".join(lines)):
+            elif any(number in within for number in mixing) and _may_be_of_bytes(
+                "\n".join(lines[node.lineno - 1 : node.end_lineno])
+            ):
                 code = _code(node)
                 if _mixes_bytes(node, code):
                     yield node, code

@@ -141,7 +141,7 @@ def _read(case: Case, log: TrainingLog) -> _Reading:
     own = logged.lines(case, log)
     end = own[-1][0] if own else 0
     after = next(logged.after_training(case, log), (end + 1, ""))
-    return _Reading(case, log, [one for one in own if _WORTH_A_LOOK.search(one[1])], after[0] - 1)
+    return _Reading(case, log, [one for one in logged.telling(case, log) if _WORTH_A_LOOK.search(one[1])], after[0] - 1)
 
 
 def findings(case: Case) -> list[Finding]:

@@ -71,11 +71,12 @@ class Calls(Expressions):
             receiver, callee = EMPTY, self.value(node.func, env)
         arguments, words = self.arguments(node, env)
         call = Call(node, env, last_name(node.func), name_of(node.func), receiver, callee, arguments, words)
-        if names.EXPORTS.search(call.name):
+        if names.exports(call.name):
             self.add_export(node, env, call.given)
-        for meaning in (self.gradient, self.weights, self.container, self.fresh, self.output):
-            if (value := meaning(call)) is not None:
-                return value
+        if names.is_meant(call.name, call.dotted):
+            for meaning in (self.gradient, self.weights, self.container, self.fresh, self.output):
+                if (value := meaning(call)) is not None:
+                    return value
         closure = callee.closure or (self.method(receiver, call.name) if call.target is not None else None)
         if closure is not None:
             return self.call_closure(closure, node, arguments, words, env)
@@ -258,7 +259,7 @@ class Calls(Expressions):
         if target in self.calling or self.is_too_deep(by=CALL_LEVELS):
             return Value(self.computed(joined([*arguments, *words.values()])))
         name = getattr(target, "name", "<lambda>")
-        inner = Env(closure.env.module, name, closure.env)
+        inner = self.new_env(closure.env.module, name, closure.env)
         behind = self.bind_parameters(target, arguments, words, inner, node, env)
         calibrates = bool(names.CALIBRATES.search(name))
         self.calibrating += calibrates

@@ -9,7 +9,7 @@ from golf.referee.flow.recorder import THINGS_MAX, Exhausted, Recorder
 from golf.referee.flow.splits import split_of_name, split_of_text
 from golf.referee.flow.tags import NOTHING, TRAIN, VAL, Tag, Tags, is_text, keys, only, without
 from golf.referee.flow.values import EMPTY, Closure, Env, Value, joined
-from golf.referee.program import Function, is_main_guard
+from golf.referee.program import Function, Module, is_main_guard
 from golf.referee.settings import Settings
 from golf.referee.syntax import last_name, targets
 
@@ -38,6 +38,8 @@ class Expressions(Recorder):
         self.cuts: dict[Any, int] = {}
         self.kept: list[Any] = []
         """What slices were taken of, so that its identity stays its own."""
+        self._envs: list[Env] = []
+        self._members: dict[ast.ClassDef, Mapping[str, Function | ast.expr | None]] = {}
 
     def call(self, node: ast.Call, env: Env) -> Value:
         """Tags of what a call gives."""
@@ -52,6 +54,17 @@ class Expressions(Recorder):
     def bind(self, target: ast.expr, value: Value, env: Env, source: ast.expr | None = None) -> None:
         """Give a target its value."""
         raise NotImplementedError
+
+    def new_env(self, module: Module, function: str, outer: Env | None = None) -> Env:
+        """Names of one more call or module."""
+        env = Env(module, function, outer)
+        self._envs.append(env)
+        return env
+
+    def forget(self) -> None:
+        """Let go of all names: a function knows where it was defined and vice versa, and a tree hangs on it."""
+        for env in self._envs:
+            env.clear()
 
     def is_too_deep(self, by: int = 0) -> bool:
         """Whether nothing further in is walked; the trace is then cut short."""
@@ -78,6 +91,8 @@ class Expressions(Recorder):
         walker = EXPRESSIONS.get(type(node))
         if walker is None or self.is_too_deep():
             return EMPTY
+        if isinstance(node, ast.Name | ast.Constant):  # nothing is nested in these
+            return walker(self, node, env)
         self.level += 1
         try:
             return walker(self, node, env)
@@ -132,7 +147,7 @@ class Expressions(Recorder):
     def class_env(self, closure: Closure) -> Env:
         """Names that a class body's declarations refer to: by the texts in them, or by themselves."""
         if closure.node not in self.class_envs:
-            env = self.class_envs[closure.node] = Env(closure.env.module, "", closure.env)
+            env = self.class_envs[closure.node] = self.new_env(closure.env.module, "", closure.env)
             env.declared = {
                 target.id: getattr(statement, "value", None)
                 for statement in (closure.node.body if isinstance(closure.node, ast.ClassDef) else [])
@@ -146,11 +161,10 @@ class Expressions(Recorder):
         node = closure.node
         if not isinstance(node, ast.ClassDef):
             return None
-        for statement in node.body:
-            if isinstance(statement, Function) and statement.name == name:
-                return statement
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets(statement)):
-                return getattr(statement, "value", None)
+        if node not in self._members:
+            self._members[node] = _members(node)
+        if name in self._members[node]:
+            return self._members[node][name]
         for base in node.bases if depth < BASES_MAX else []:
             found = closure.env.find(last_name(base))
             if found and found.closure and (inner := self.member(found.closure, name, depth + 1)) is not None:
@@ -284,7 +298,7 @@ class Expressions(Recorder):
         return Value(joined(fields.values()), fields=fields)
 
     def comprehension(self, node: Any, env: Env) -> Value:
-        inner = Env(env.module, env.function, env)
+        inner = self.new_env(env.module, env.function, env)
         asked = NOTHING
         for generator in node.generators:
             over = self.value(generator.iter, inner)
@@ -316,6 +330,18 @@ class Expressions(Recorder):
         value = self.value(node.value, env)
         self.bind(node.target, value, env, node.value)
         return value
+
+
+def _members(node: ast.ClassDef) -> "dict[str, Function | ast.expr | None]":
+    """What a class body defines and assigns, the first of each name."""
+    found: dict[str, Function | ast.expr | None] = {}
+    for statement in node.body:
+        if isinstance(statement, Function):
+            found.setdefault(statement.name, statement)
+        for target in targets(statement):
+            if isinstance(target, ast.Name):
+                found.setdefault(target.id, getattr(statement, "value", None))
+    return found
 
 
 EXPRESSIONS: Mapping[type, Callable[[Expressions, Any, Env], Value]] = {

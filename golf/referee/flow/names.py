@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import lru_cache
 from typing import TypeGuard
 
 from golf.referee.flow.values import Value
@@ -47,6 +48,24 @@ PRINTS = frozenset(
 )
 SAVES = frozenset(("save", "dump", "write", "savez", "savez_compressed", "save_file", "write_bytes", "tofile"))
 READS = frozenset(("load", "open", "read_bytes", "fromfile", "memmap", "frombuffer", "load_file", "read"))
+
+MEANT = frozenset(
+    ("backward", "grad", "zero_grad", "step", "setattr", "partial", "Parameter", "requires_grad_", *COUNTS, *APPENDS,
+     *IN_PLACE, *FRESH, *SNAPSHOTS, *LOSSES, *LOADS, *PRINTS, *SAVES)
+)  # fmt: skip
+"""Names of calls with a meaning of their own."""
+
+
+@lru_cache(maxsize=1 << 14)
+def is_meant(name: str, dotted: str) -> bool:
+    """Whether a call may have a meaning of its own, by the last part of its name and the whole of it."""
+    return name in MEANT or name.startswith("register_forward") or MAKES_NET.search(dotted) is not None
+
+
+@lru_cache(maxsize=1 << 14)
+def exports(name: str) -> bool:
+    """Whether a call packs weights, by its name."""
+    return EXPORTS.search(name) is not None
 
 
 def place_name(bound: ast.expr | None) -> str:

@@ -210,11 +210,11 @@ class Recorder:
 
     def live(self, tags: Tags) -> Tags:
         """Tags with what the weights behind them carry by now."""
-        return self._carried(tags, keys(tags, "net")) if self.adapted else tags
+        return self._carried(tags, keys(tags, "net")) if tags and self.adapted else tags
 
     def computed(self, tags: Tags) -> Tags:
         """Tags of a result: no handle any more, but what was used; of a network also what is put into it."""
-        nets = keys(tags, "net")
+        nets = tags and keys(tags, "net")
         if not nets:
             return tags
         nets = self.whole(nets)

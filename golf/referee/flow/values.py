@@ -58,6 +58,10 @@ class Env:
     mutated: set[str] = field(default_factory=set)
     returned: list[Value] = field(default_factory=list)
 
+    def clear(self) -> None:
+        """Let go of every value."""
+        self.names, self.sources, self.declared, self.returned = {}, {}, {}, []
+
     def find(self, name: str) -> Value | None:
         """The value of a name, here or further out."""
         env: Env | None = self

@@ -30,6 +30,8 @@ class Walk(Calls):
             self.run_entry(entry)
         except (Exhausted, RecursionError):
             self.trace.is_cut_short = True
+        finally:
+            self.forget()
 
     def run_entry(self, entry: Module) -> None:
         """Walk the script, and what another program would start of it."""
@@ -40,7 +42,7 @@ class Walk(Calls):
                 self.call_closure(value.closure, node, [], {}, env)
 
     def run_module(self, module: Module, is_main: bool = False) -> Env:
-        env = Env(module, "")
+        env = self.new_env(module, "")
         self.modules[module.script.name] = env
         for name, node in {**module.functions, **module.classes}.items():
             env.names[name] = Value(closure=Closure(node, env))

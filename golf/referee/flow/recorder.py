@@ -214,7 +214,7 @@ class Recorder:
 
     def computed(self, tags: Tags) -> Tags:
         """Tags of a result: no handle any more, but what was used; of a network also what is put into it."""
-        nets = tags and keys(tags, "net")
+        nets = keys(tags, "net")
         if not nets:
             return tags
         nets = self.whole(nets)

@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,6 +32,8 @@ class TierSettings(Settings):
     """One rung of the ladder: where it runs, what it runs, what it may cost."""
 
     backend: str = "local"
+    options: dict[str, Any] = {}
+    """What a remote back-end wants to know besides; each checks its own (`golf.jobs.backend`)."""
     command: list[str] = ["{python}", "-u", "{script}"]
     """`{python}` is the training interpreter, `{script}` the experiment's script."""
     env: dict[str, str] = {}

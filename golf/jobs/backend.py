@@ -1,0 +1,164 @@
+"""What a remote back-end is: one protocol, and the few nouns it speaks in.
+
+A back-end runs one `Launch` (one command in one tree of files, for at most so long) somewhere else. It states the
+limit to its provider, so that what was started ends without us; it tags what it starts with our owner and key, so that
+it is found again; and it never touches what carries another owner's tag. It keeps nothing itself: leases do
+(`golf.jobs.leases`), and `golf.jobs.remote` follows a launch from asking to the last cent.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import ValidationError
+
+from golf.errors import BadConfig, UnreadableInput
+from golf.workspace import Settings, describe
+
+BACKENDS = {
+    "ssh": "golf.jobs.ssh:Ssh",
+    "slurm": "golf.jobs.slurm:Slurm",
+    "hf_jobs": "golf.jobs.hf_jobs:HfJobs",
+    "runpod": "golf.jobs.runpod:RunPod",
+    "skypilot": "golf.jobs.skypilot:SkyPilot",
+}
+"""Name in golf.toml → class; imported when it is asked for, as some bring heavy clients."""
+
+
+class BackendFailed(UnreadableInput):
+    """The provider did not do what it was asked; whether it will later is not known."""
+
+
+class Refused(BackendFailed):
+    """The provider said no: nothing was started, and asking the same again will not help at once."""
+
+
+class Uncertain(BackendFailed):
+    """A launch was asked for and not answered: it may have started. `mine` tells."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One command to run elsewhere."""
+
+    key: str
+    """Idempotency key and name at the provider: lower-case letters, digits and hyphens, at most 63 of them."""
+    owner: str
+    """Tag of this workspace's launches."""
+    tree: Path
+    """The folder it runs in; sent there, weights and what git ignores left out by who made it."""
+    command: Sequence[str]
+    """Its words; `{python}` is replaced by the back-end."""
+    env: Mapping[str, str]
+    """Hyper-parameters and the like; no secrets."""
+    outputs: Sequence[str]
+    """Patterns, relative to the tree, of files that are fetched when it has ended."""
+    time_limit_s: float
+    """From asking on, boot included: the provider ends it then."""
+    gpus: int
+
+
+RemoteState = Literal["starting", "running", "ended"]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A launch as its provider shows it."""
+
+    id: str
+    """The provider's own."""
+    key: str
+    """Ours, from its name or tags."""
+    state: RemoteState
+    """`ended`: it costs nothing any more. A machine that is still there has not ended, whatever its command did."""
+    exit_code: int | None = None
+    """Of the command, once it has ended; None while it runs, or where the provider does not tell."""
+    cost_usd: float | None = None
+    """As billed by the provider; None where that cannot be read, so that seconds count."""
+    started_at: datetime | None = None
+    message: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the command has ended, on a machine that may still be there."""
+        return self.state == "ended" or self.exit_code is not None
+
+
+class Backend(Protocol):
+    """One provider. Every method may raise BackendFailed, and none waits for longer than `CALL_S` altogether."""
+
+    is_machine: bool
+    """What it starts stays when the command ends, and is there to fetch from until it is ended."""
+
+    def submit(self, launch: Launch) -> str:
+        """Start it, with its limit stated to the provider; returns the provider's id.
+
+        Raises:
+            Refused: nothing was started.
+            Uncertain: it may have been.
+        """
+        ...
+
+    def poll(self, remote_id: str) -> Remote | None:
+        """How it is; None when the provider knows no such thing (any more)."""
+        ...
+
+    def log(self, remote_id: str, offset: int) -> bytes:
+        """What the command has printed from byte `offset` on; empty when there is no more yet."""
+        ...
+
+    def fetch(self, remote_id: str, to: Path, outputs: Sequence[str]) -> None:
+        """Copy its outputs into the folder `to`, whole files only."""
+        ...
+
+    def ask_to_stop(self, remote_id: str) -> bool:
+        """Let the trainer end early with its result (its stop file appears); False where that cannot be asked."""
+        ...
+
+    def end(self, remote_id: str) -> None:
+        """Ask the provider to end it, machine and all; one that has ended is no error. `poll` tells whether it has."""
+        ...
+
+    def mine(self, owner: str) -> list[Remote]:
+        """Everything of this owner that the provider lists, ended things included where it still lists them."""
+        ...
+
+    def plan(self, launch: Launch) -> dict[str, Any]:
+        """What would be asked of the provider, without secrets: for a dry run."""
+        ...
+
+
+CALL_S = 60.0
+"""Seconds after which an unanswered call counts as failed, retries included."""
+
+
+class RemoteSettings(Settings):
+    """What every back-end's own table in golf.toml (`[tiers.NAME.options]`) may say."""
+
+    python: str = "python3"
+    """Interpreter there, for `{python}`."""
+    data: str = ""
+    """Folder of shards there (DATA_PATH); empty: the trainer's own default."""
+    tokenizer: str = ""
+    """Tokenizer there (TOKENIZER_PATH)."""
+    setup: str = ""
+    """Shell commands run before the trainer, in its tree, e.g. to install or to download data."""
+
+
+def open_backend(name: str, options: Mapping[str, Any]) -> Backend:
+    """The back-end of that name, with a tier's options.
+
+    Raises:
+        BadConfig: there is none, or an option is unknown or unusable.
+        MissingPackage: its client is not installed.
+    """
+    if name not in BACKENDS:
+        raise BadConfig(f"no back-end {name!r}; there are: local, {', '.join(sorted(BACKENDS))}")
+    module, _, kind = BACKENDS[name].partition(":")
+    try:
+        return getattr(importlib.import_module(module), kind)(options)
+    except ValidationError as error:
+        raise BadConfig(f"options of back-end {name}: {describe(error)}") from error

@@ -1,0 +1,234 @@
+"""Leases: what was asked of providers, until it is known to be gone. The table that money depends on.
+
+A lease is written before its launch is asked for, in the transaction that sets the money aside, and closed only when
+the provider no longer has what was started, or never had it:
+
+    planned ──asked──▶ asked ──held──▶ held ──gone──▶ gone
+       └──────gone(0)────┴───────gone(cost)────┘
+
+`planned` was never asked for and costs nothing. `asked` may exist at the provider: only its listing tells, also after a
+crash between the question and the answer. `held` has the provider's id. Whoever closes a lease first states its cost;
+later words change nothing. While a launch runs its lease is renewed; one that is not, or that has reached its end, is
+ended by whoever looks next (`golf.jobs.ending`): monitor, watchdog, `golf reap`, the next command.
+
+Times are microseconds of this machine's clock. A clock that was set back must not lengthen a lease: `is_due` takes a
+lease that seems to have been renewed in the future, or to expire later than any renewal allows, for expired.
+"""
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from golf import database
+from golf.errors import NotFound
+from golf.workspace import Workspace
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS leases (
+    key         TEXT PRIMARY KEY,
+    run_id      TEXT NOT NULL,
+    seed        INTEGER NOT NULL,
+    tier        TEXT NOT NULL,
+    backend     TEXT NOT NULL,
+    options     TEXT NOT NULL,                                  -- JSON, what opens the back-end again
+    owner       TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('planned', 'asked', 'held', 'gone')),
+    remote_id   TEXT,
+    usd_per_s   REAL NOT NULL CHECK (usd_per_s >= 0),
+    limit_s     REAL NOT NULL CHECK (limit_s > 0),
+    asked_at    INTEGER,                                        -- microseconds since 1970, UTC
+    renewed_at  INTEGER,
+    renewals    INTEGER NOT NULL DEFAULT 0,
+    gone_at     INTEGER,
+    cost        INTEGER NOT NULL DEFAULT 0 CHECK (cost >= 0),   -- micro-dollars, once gone
+    billed_by   TEXT NOT NULL DEFAULT '',                       -- 'provider' or 'seconds', once gone
+    message     TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS leases_by_run ON leases (run_id);
+CREATE INDEX IF NOT EXISTS leases_by_state ON leases (state);
+CREATE TABLE IF NOT EXISTS owner (tag TEXT NOT NULL);
+"""
+
+LEASE_S = 180.0
+"""A lease that was not renewed for so long is over, and with it what it is for."""
+RENEW_S = 30.0
+"""Between two renewals."""
+SETTLING_S = 600.0
+"""An unanswered launch that no listing has shown for so long never came to be."""
+
+LeaseState = Literal["planned", "asked", "held", "gone"]
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One row."""
+
+    key: str
+    run_id: str
+    seed: int
+    tier: str
+    backend: str
+    options: str
+    owner: str
+    state: LeaseState
+    remote_id: str | None
+    usd_per_s: float
+    limit_s: float
+    asked_at: int | None
+    renewed_at: int | None
+    renewals: int
+    gone_at: int | None
+    cost: int
+    billed_by: str
+    message: str
+
+    @property
+    def cost_usd(self) -> float:
+        """Dollars, once it is gone."""
+        return self.cost / 1_000_000
+
+    def age_s(self, now: int | None = None) -> float:
+        """Seconds since it was asked for; 0 before, and all of its limit where the clock was set back since."""
+        if self.asked_at is None:
+            return 0.0
+        seconds = ((now_us() if now is None else now) - self.asked_at) / 1e6
+        return seconds if seconds >= 0 else self.limit_s
+
+    def is_due(self, now: int | None = None) -> bool:
+        """Whether what it is for has to be ended: it was not renewed, or its time is up."""
+        if self.state in ("planned", "gone") or self.asked_at is None:
+            return False
+        now = now_us() if now is None else now
+        since_renewal = (now - (self.renewed_at or self.asked_at)) / 1e6
+        return not 0 <= since_renewal < LEASE_S or not 0 <= (now - self.asked_at) / 1e6 < self.limit_s
+
+
+def now_us() -> int:
+    """This machine's clock, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def key_of(owner: str, run_id: str, seed: int) -> str:
+    """Name of a launch at its provider: of one workspace, one run and one seed."""
+    return f"caddie-{owner}-{run_id}-s{seed}"
+
+
+def plan(
+    connection: sqlite3.Connection,
+    run_id: str,
+    seeds: Sequence[int],
+    *,
+    tier: str,
+    backend: str,
+    options: str,
+    usd_per_s: float,
+    limit_s: float,
+) -> list[str]:
+    """Write a lease per seed, to be asked for; inside the transaction that sets the money aside. Returns their keys."""
+    row = connection.execute("SELECT tag FROM owner").fetchone()
+    owner = row["tag"] if row else secrets.token_hex(4)
+    if row is None:
+        connection.execute("INSERT INTO owner (tag) VALUES (?)", (owner,))
+    keys = [key_of(owner, run_id, seed) for seed in seeds]
+    connection.executemany(
+        "INSERT INTO leases (key, run_id, seed, tier, backend, options, owner, state, usd_per_s, limit_s) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?)",
+        [
+            (key, run_id, seed, tier, backend, options, owner, usd_per_s, limit_s)
+            for key, seed in zip(keys, seeds, strict=True)
+        ],
+    )
+    return keys
+
+
+class Leases:
+    """The leases of one workspace; a connection per act, safe from many processes and threads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.path: Path = workspace.database
+
+    def get(self, key: str) -> Lease:
+        """One lease.
+
+        Raises:
+            NotFound: no such lease.
+        """
+        with self._connection() as connection:
+            row = connection.execute("SELECT * FROM leases WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise NotFound(f"no lease {key} in {self.path}")
+        return Lease(**dict(row))
+
+    def of_run(self, run_id: str) -> list[Lease]:
+        """A run's leases, by seed."""
+        return self._select("WHERE run_id = ? ORDER BY seed", run_id)
+
+    def open(self) -> list[Lease]:
+        """Everything that may exist at a provider, oldest first."""
+        return self._select("WHERE state IN ('asked', 'held') ORDER BY asked_at, key")
+
+    def planned(self) -> list[Lease]:
+        """Written down and not asked for yet."""
+        return self._select("WHERE state = 'planned' ORDER BY key")
+
+    def asked(self, key: str, limit_s: float) -> Lease:
+        """The launch is about to be asked for, for at most `limit_s`: on disk before the provider hears of it.
+
+        Raises:
+            NotFound: there is no such lease, or it was asked for before: a launch is asked for once.
+        """
+        now = now_us()
+        if not self._change(
+            "UPDATE leases SET state = 'asked', asked_at = ?, renewed_at = ?, limit_s = min(limit_s, ?) "
+            "WHERE key = ? AND state = 'planned'",
+            now, now, limit_s, key,
+        ):  # fmt: skip
+            raise NotFound(f"lease {key} is not there to be asked for: it was asked for before, or given back")
+        return self.get(key)
+
+    def held(self, key: str, remote_id: str) -> None:
+        """The provider has answered, or its listing has shown it."""
+        self._change(
+            "UPDATE leases SET state = 'held', remote_id = ? WHERE key = ? AND state = 'asked'", remote_id, key
+        )
+
+    def renew(self, key: str) -> bool:
+        """Somebody looks after it; False when it is over."""
+        return self._change(
+            "UPDATE leases SET renewed_at = ?, renewals = renewals + 1 WHERE key = ? AND state IN ('asked', 'held')",
+            now_us(), key,
+        )  # fmt: skip
+
+    def gone(self, key: str, cost_usd: float, billed_by: Literal["provider", "seconds"], message: str) -> bool:
+        """The provider has nothing of it any more; False when that was known (the first word stands)."""
+        micro = max(0, round(cost_usd * 1_000_000))
+        return self._change(
+            "UPDATE leases SET state = 'gone', gone_at = ?, cost = ?, billed_by = ?, message = ? "
+            "WHERE key = ? AND state != 'gone'",
+            now_us(), micro, billed_by, message[:500], key,
+        )  # fmt: skip
+
+    def give_back(self, run_id: str) -> int:
+        """Close the leases of a run that were never asked for; returns how many."""
+        with self._connection() as connection:
+            return connection.execute(
+                "UPDATE leases SET state = 'gone', gone_at = ?, message = 'never asked for' "
+                "WHERE run_id = ? AND state = 'planned'",
+                (now_us(), run_id),
+            ).rowcount
+
+    def _change(self, statement: str, *values: object) -> bool:
+        with self._connection() as connection:
+            return connection.execute(statement, values).rowcount > 0
+
+    def _select(self, where: str, *values: object) -> list[Lease]:
+        with self._connection() as connection:
+            return [Lease(**dict(row)) for row in connection.execute(f"SELECT * FROM leases {where}", values)]
+
+    def _connection(self) -> closing[sqlite3.Connection]:
+        return closing(database.connect(self.path, TABLES))

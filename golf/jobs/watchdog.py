@@ -1,0 +1,99 @@
+"""The process that ends what nobody looks after any more: `python -m golf.jobs.watchdog WORKSPACE`.
+
+One per workspace (a lock file says so), started by whoever submits, beside the job and not under it: a supervisor sweeps
+up what its job leaves. It ends when no lease is open and none will be. It goes by renewals it has seen, on a clock that
+nobody can set, as well as by the leases' own times. Killed itself, its work is left to the provider's limit, to
+`golf reap` and to the next command.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from golf.errors import GolfError
+from golf.jobs import ending, process, reaper
+from golf.jobs.leases import LEASE_S, Lease, Leases
+from golf.jobs.store import JobStore
+from golf.workspace import Workspace
+
+LOOK_S = 10.0
+"""Between two looks at the leases."""
+
+
+def ensure(workspace: Workspace) -> None:
+    """Start a watchdog where none is."""
+    lock = _lock(workspace)
+    if lock is None:
+        return
+    lock.close()  # the new one takes it; of two, one ends at once
+    with open(workspace.state / "watchdog.log", "ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "golf.jobs.watchdog", str(workspace.root)],
+            env={key: value for key, value in os.environ.items() if key != process.JOB_MARK},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    child.returncode = 0  # it is nobody's to wait for: it outlives us
+
+
+def watch(workspace: Workspace, look_s: float = LOOK_S) -> None:
+    """Look until no lease is open."""
+    lock = _lock(workspace)
+    if lock is None:
+        return
+    leases = Leases(workspace)
+    seen: dict[str, tuple[int, float]] = {}
+    with lock:
+        while True:
+            reaper.reap(workspace)
+            open_leases = leases.open()
+            if not open_leases and not _is_expected(workspace, leases):
+                return
+            for lease in open_leases:
+                if _is_forgotten(lease, seen):
+                    _end(leases, lease)
+            ending.due(workspace)
+            time.sleep(look_s)
+
+
+def _is_forgotten(lease: Lease, seen: dict[str, tuple[int, float]]) -> bool:
+    """Whether no renewal was seen for a lease's time, by this process's own clock."""
+    renewals, since = seen.get(lease.key, (-1, 0.0))
+    if renewals != lease.renewals:
+        seen[lease.key] = (lease.renewals, time.monotonic())
+        return False
+    return time.monotonic() - since >= LEASE_S
+
+
+def _is_expected(workspace: Workspace, leases: Leases) -> bool:
+    """Whether a run that has not ended may still ask for one."""
+    store = JobStore(workspace)
+    return any(not store.get(run_id).has_ended for run_id in {lease.run_id for lease in leases.planned()})
+
+
+def _end(leases: Leases, lease: Lease) -> None:
+    try:
+        ending.end(leases, ending.opened(lease), lease, "nobody looked after it any more")
+    except GolfError as error:
+        print(f"{lease.key}: {error}", file=sys.stderr, flush=True)
+
+
+def _lock(workspace: Workspace) -> IO[bytes] | None:
+    """The lock of this workspace's watchdog; None while another holds it."""
+    file = open(workspace.state / "watchdog.lock", "ab")  # noqa: SIM115 - held open by whoever gets it
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+if __name__ == "__main__":
+    watch(Workspace(Path(sys.argv[1])))

@@ -1,9 +1,9 @@
 """The process that ends what nobody looks after any more: `python -m golf.jobs.watchdog WORKSPACE`.
 
-One per workspace (a lock file says so), started by whoever submits, beside the job and not under it: a supervisor sweeps
-up what its job leaves. It ends when no lease is open and none will be. It goes by renewals it has seen, on a clock that
-nobody can set, as well as by the leases' own times. Killed itself, its work is left to the provider's limit, to
-`golf reap` and to the next command.
+One per workspace (a lock file says so), started by whoever submits, beside the job and not under it: a supervisor
+sweeps up what its job leaves. It ends when no lease is open and none will be. It goes by renewals it has seen, on a
+clock that nobody can set, as well as by the leases' own times. Killed itself, its work is left to the provider's limit,
+to `golf reap` and to the next command.
 """
 
 import fcntl

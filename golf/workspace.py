@@ -58,6 +58,15 @@ class BudgetSettings(Settings):
     min_interval_s: float = Field(default=3600.0, ge=0)
 
 
+class JobsSettings(Settings):
+    """How closely remote launches are looked after."""
+
+    lease_s: float = Field(default=180.0, ge=2.0, le=3600.0)
+    """A launch that nobody has looked after for so long is ended."""
+    poll_s: float = Field(default=5.0, gt=0.0, le=60.0)
+    """Between two looks at it."""
+
+
 class DataSettings(Settings):
     """Shards and tokenizer, as the challenge's DATA_PATH and TOKENIZER_PATH."""
 
@@ -126,6 +135,7 @@ class Config(Settings):
     train: TrainSettings = TrainSettings()
     tiers: dict[str, TierSettings] = DEFAULT_TIERS
     budget: BudgetSettings = BudgetSettings()
+    jobs: JobsSettings = JobsSettings()
     gate: GateSettings = GateSettings()
     guard: GuardSettings = GuardSettings()
     route: dict[str, RouteSettings] = {}

@@ -27,6 +27,9 @@ BACKENDS = {
 }
 """Name in golf.toml → class; imported when it is asked for, as some bring heavy clients."""
 
+MAY_BE_FREE = ("local", "ssh", "slurm")
+"""Machines of one's own; whatever runs elsewhere has a price, and a tier that states none is refused."""
+
 
 class BackendFailed(UnreadableInput):
     """The provider did not do what it was asked; whether it will later is not known."""

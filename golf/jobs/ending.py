@@ -7,12 +7,14 @@ own owner tag, is ever ended.
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable
 
 from golf.errors import GolfError
-from golf.jobs.backend import Backend, BackendFailed, Remote, open_backend
+from golf.jobs.backend import Backend, Remote, open_backend
 from golf.jobs.leases import SETTLING_S, Lease, Leases, now_us
+from golf.jobs.store import JobStore
 from golf.workspace import Workspace
 
 CONFIRM_S = 60.0
@@ -26,19 +28,24 @@ def opened(lease: Lease) -> Backend:
     return open_backend(lease.backend, json.loads(lease.options))
 
 
-def due(workspace: Workspace, open_for: Opener = opened, now: int | None = None) -> list[Lease]:
-    """End every lease of the workspace that is due; returns those still open afterwards."""
-    leases = Leases(workspace)
-    left = []
+def due(workspace: Workspace, open_for: Opener = opened, is_forgotten: Callable[[Lease], bool] | None = None) -> bool:
+    """End what is due: leases that were not renewed in time, are at their end, or whose run's job has ended.
+
+    Returns whether all of it is gone. What could not be ended is said on standard error and left to the next look.
+    """
+    leases, store = Leases(workspace.database), JobStore(workspace)
+    all_gone = True
     for lease in leases.open():
-        if not lease.is_due(now):
+        is_over = store.get(lease.run_id).has_ended or lease.is_due(workspace.config.jobs.lease_s)
+        if not is_over and not (is_forgotten and is_forgotten(lease)):
             continue
         try:
-            if not end(leases, open_for(lease), lease, "nobody looked after it any more", confirm_s=CONFIRM_S):
-                left.append(lease)
-        except GolfError:
-            left.append(lease)
-    return left
+            is_gone = end(leases, open_for(lease), lease, "nobody looked after it any more")
+        except GolfError as error:
+            print(f"{lease.key}: {error}", file=sys.stderr, flush=True)
+            is_gone = False
+        all_gone = all_gone and is_gone
+    return all_gone
 
 
 def end(leases: Leases, backend: Backend, lease: Lease, message: str, confirm_s: float = CONFIRM_S) -> bool:
@@ -97,6 +104,3 @@ def _never_came(leases: Leases, lease: Lease) -> bool:
     if 0 <= lease.age_s() < SETTLING_S:
         return False
     return leases.gone(lease.key, 0.0, "seconds", "it was asked for and the provider has never listed it") or True
-
-
-__all__ = ["BackendFailed", "close", "due", "end", "found", "opened"]

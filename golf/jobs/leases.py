@@ -26,7 +26,6 @@ from typing import Literal
 
 from golf import database
 from golf.errors import NotFound
-from golf.workspace import Workspace
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS leases (
@@ -54,10 +53,8 @@ CREATE INDEX IF NOT EXISTS leases_by_state ON leases (state);
 CREATE TABLE IF NOT EXISTS owner (tag TEXT NOT NULL);
 """
 
-LEASE_S = 180.0
-"""A lease that was not renewed for so long is over, and with it what it is for."""
-RENEW_S = 30.0
-"""Between two renewals."""
+RENEWALS = 6
+"""In the time that a lease holds without one."""
 SETTLING_S = 600.0
 """An unanswered launch that no listing has shown for so long never came to be."""
 
@@ -99,13 +96,13 @@ class Lease:
         seconds = ((now_us() if now is None else now) - self.asked_at) / 1e6
         return seconds if seconds >= 0 else self.limit_s
 
-    def is_due(self, now: int | None = None) -> bool:
-        """Whether what it is for has to be ended: it was not renewed, or its time is up."""
+    def is_due(self, lease_s: float, now: int | None = None) -> bool:
+        """Whether what it is for has to be ended: it was not renewed for `lease_s`, or its time is up."""
         if self.state in ("planned", "gone") or self.asked_at is None:
             return False
         now = now_us() if now is None else now
         since_renewal = (now - (self.renewed_at or self.asked_at)) / 1e6
-        return not 0 <= since_renewal < LEASE_S or not 0 <= (now - self.asked_at) / 1e6 < self.limit_s
+        return not 0 <= since_renewal < lease_s or not 0 <= (now - self.asked_at) / 1e6 < self.limit_s
 
 
 def now_us() -> int:
@@ -149,8 +146,8 @@ def plan(
 class Leases:
     """The leases of one workspace; a connection per act, safe from many processes and threads."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.path: Path = workspace.database
+    def __init__(self, database: Path) -> None:
+        self.path = database
 
     def get(self, key: str) -> Lease:
         """One lease.

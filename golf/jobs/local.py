@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from golf.errors import RuleBroken
-from golf.jobs import process, progress, reaper
+from golf.jobs import ending, process, progress, reaper
 from golf.jobs.store import JobStore, Record
 from golf.jobs.supervisor import Spec
 from golf.schema import Job
@@ -37,6 +37,7 @@ class LocalJobs:
         *,
         time_limit_s: float,
         foreground: bool = False,
+        backend: str = NAME,
     ) -> Job:
         """Start a job and return it, queued.
 
@@ -47,11 +48,12 @@ class LocalJobs:
                 returns its command.
             time_limit_s: Wall-clock limit; the process group is ended at it.
             foreground: The job ends with the calling process.
+            backend: Where its trainers run; the job itself is here in any case.
 
         Raises:
             AmbiguousInput: a run of `subject` has not ended yet.
         """
-        record = self.store.add(kind, subject, NAME)
+        record = self.store.add(kind, subject, backend)
         folder = self.store.folder(record.id)
         try:
             folder.mkdir(parents=True)
@@ -126,4 +128,5 @@ class LocalJobs:
             job = self.wait(record.id, process.GRACE_S * 2 + 5)
             if job.ended_at is None:  # the supervisor is stuck: end it and whatever it supervises
                 reaper.finish(self.store, self.store.get(record.id), "cancelled", "cancelled by force")
+            ending.due(self.workspace)
         return self.get(record.id)

@@ -18,6 +18,7 @@ from typing import Any
 
 from golf import durable
 from golf.errors import UnreadableInput
+from golf.jobs.leases import Leases
 from golf.jobs.store import JobStore, Record
 from golf.schema import Job
 
@@ -104,12 +105,18 @@ def read_job(store: JobStore, record: Record) -> Job:
         iterations=_whole(slowest.get("iterations")),
         metrics={key: float(value) for key, value in slowest.items() if key not in ("step", "iterations")},
         heartbeat_age_s=None if record.has_ended or not ages else round(min(ages), 1),
-        cost_usd=0.0 if price is None else price.of(spent_s),
+        cost_usd=0.0 if price is None else price.of(spent_s) if record.backend == "local" else _leased(store, record),
         exit_code=record.exit_code,
         result=outcome(folder).get("result") if record.state == "done" else None,
         message=record.message,
         folder=str(folder),
     )
+
+
+def _leased(store: JobStore, record: Record) -> float:
+    """Dollars of a job whose trainers run elsewhere: of what is gone as it was billed, of the rest by the second."""
+    leases = Leases(store.path).of_run(record.id)
+    return round(sum(lease.cost_usd if lease.gone_at else lease.age_s() * lease.usd_per_s for lease in leases), 6)
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

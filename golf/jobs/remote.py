@@ -13,11 +13,9 @@ from pathlib import Path
 from golf.errors import JobFailed
 from golf.jobs import ending, process
 from golf.jobs.backend import Backend, BackendFailed, Launch, Refused, Remote, Uncertain
-from golf.jobs.leases import RENEW_S, Lease, Leases
-from golf.workspace import Workspace
+from golf.jobs.leases import RENEWALS, Lease, Leases
+from golf.workspace import JobsSettings, Workspace
 
-POLL_S = 5.0
-"""Between two looks at a launch."""
 LOOKING_S = 120.0
 """Looked in the provider's listing for a launch whose answer was lost."""
 
@@ -30,7 +28,6 @@ def run(
     output: Path,
     stop_file: Path,
     should_stop: Callable[[], str | None],
-    poll_s: float = POLL_S,
 ) -> process.Ended:
     """Run a launch whose lease is planned, to its end or until `should_stop` gives a reason.
 
@@ -39,13 +36,13 @@ def run(
     Raises:
         JobFailed: it could not be started, it cannot be told whether it was, or it went without a word.
     """
-    leases = Leases(workspace)
+    leases = Leases(workspace.database)
     began = time.monotonic()
     lease = leases.asked(launch.key, launch.time_limit_s)
     try:
         remote_id = _ask(leases, backend, launch, lease)
         follower = _Follower(leases, backend, launch, remote_id, output, stop_file)
-        reason, last = follower.follow(should_stop, poll_s, began)
+        reason, last = follower.follow(should_stop, workspace.config.jobs, began)
         if last is not None and reason is None:
             _fetch(backend, remote_id, launch)
     finally:
@@ -118,7 +115,7 @@ class _Follower:
         self._is_asked_to_stop = False
 
     def follow(
-        self, should_stop: Callable[[], str | None], poll_s: float, began: float
+        self, should_stop: Callable[[], str | None], pace: JobsSettings, began: float
     ) -> tuple[str | None, Remote | None]:
         """Why it has to be ended (None: its command has ended by itself), and how it was last seen."""
         last: Remote | None = None
@@ -132,15 +129,15 @@ class _Follower:
                 return f"over its time limit of {self._launch.time_limit_s:g} s", last
             if time.monotonic() >= next_renewal:
                 self._leases.renew(self._launch.key)
-                next_renewal = time.monotonic() + RENEW_S
+                next_renewal = time.monotonic() + pace.lease_s / RENEWALS
             if time.monotonic() >= next_look:
                 seen, remote = self._look()
                 last = remote or last
                 if seen and (remote is None or remote.is_done):
                     self._copy()
                     return None, remote
-                next_look = time.monotonic() + poll_s
-            time.sleep(min(0.2, poll_s))
+                next_look = time.monotonic() + pace.poll_s
+            time.sleep(min(0.2, pace.poll_s))
 
     def _look(self) -> tuple[bool, Remote | None]:
         """Whether the provider answered, and what it shows."""
@@ -165,6 +162,3 @@ class _Follower:
                 self._offset += len(new)
         except (BackendFailed, OSError):
             return
-
-
-__all__ = ["Uncertain", "run"]

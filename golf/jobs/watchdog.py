@@ -14,14 +14,13 @@ import time
 from pathlib import Path
 from typing import IO
 
-from golf.errors import GolfError
 from golf.jobs import ending, process, reaper
-from golf.jobs.leases import LEASE_S, Lease, Leases
+from golf.jobs.leases import Lease, Leases
 from golf.jobs.store import JobStore
 from golf.workspace import Workspace
 
 LOOK_S = 10.0
-"""Between two looks at the leases."""
+"""Between two looks at the leases, at most."""
 
 
 def ensure(workspace: Workspace) -> None:
@@ -42,46 +41,43 @@ def ensure(workspace: Workspace) -> None:
     child.returncode = 0  # it is nobody's to wait for: it outlives us
 
 
-def watch(workspace: Workspace, look_s: float = LOOK_S) -> None:
+def watch(workspace: Workspace) -> None:
     """Look until no lease is open."""
     lock = _lock(workspace)
     if lock is None:
         return
-    leases = Leases(workspace)
-    seen: dict[str, tuple[int, float]] = {}
+    leases = Leases(workspace.database)
+    memory = _Memory(workspace.config.jobs.lease_s)
     with lock:
         while True:
             reaper.reap(workspace)
             open_leases = leases.open()
             if not open_leases and not _is_expected(workspace, leases):
                 return
-            for lease in open_leases:
-                if _is_forgotten(lease, seen):
-                    _end(leases, lease)
-            ending.due(workspace)
-            time.sleep(look_s)
+            ending.due(workspace, is_forgotten=memory.is_forgotten)
+            time.sleep(min(LOOK_S, workspace.config.jobs.lease_s / 4))
 
 
-def _is_forgotten(lease: Lease, seen: dict[str, tuple[int, float]]) -> bool:
-    """Whether no renewal was seen for a lease's time, by this process's own clock."""
-    renewals, since = seen.get(lease.key, (-1, 0.0))
-    if renewals != lease.renewals:
-        seen[lease.key] = (lease.renewals, time.monotonic())
-        return False
-    return time.monotonic() - since >= LEASE_S
+class _Memory:
+    """Renewals as this process has seen them, on a clock that nobody can set."""
+
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def is_forgotten(self, lease: Lease) -> bool:
+        """Whether no renewal was seen for a lease's time."""
+        renewals, since = self._seen.get(lease.key, (-1, 0.0))
+        if renewals != lease.renewals:
+            self._seen[lease.key] = (lease.renewals, time.monotonic())
+            return False
+        return time.monotonic() - since >= self._lease_s
 
 
 def _is_expected(workspace: Workspace, leases: Leases) -> bool:
     """Whether a run that has not ended may still ask for one."""
     store = JobStore(workspace)
     return any(not store.get(run_id).has_ended for run_id in {lease.run_id for lease in leases.planned()})
-
-
-def _end(leases: Leases, lease: Lease) -> None:
-    try:
-        ending.end(leases, ending.opened(lease), lease, "nobody looked after it any more")
-    except GolfError as error:
-        print(f"{lease.key}: {error}", file=sys.stderr, flush=True)
 
 
 def _lock(workspace: Workspace) -> IO[bytes] | None:

@@ -15,7 +15,7 @@ makes a run cheaper.
 
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,10 +24,13 @@ from pathlib import Path
 
 from golf import database
 from golf.errors import BadConfig, BudgetRefused, NotFound
+from golf.jobs.leases import TABLES as LEASES
 from golf.schema import Budget, Tier
 from golf.workspace import BudgetSettings
 
-TABLES = """
+TABLES = (
+    LEASES
+    + """
 CREATE TABLE IF NOT EXISTS paid_runs (
     run_id      TEXT PRIMARY KEY,
     tier        TEXT NOT NULL,
@@ -37,6 +40,7 @@ CREATE TABLE IF NOT EXISTS paid_runs (
     reserved_at INTEGER NOT NULL                                -- microseconds since 1970, UTC
 );
 """
+)
 
 MICRO = 1_000_000
 
@@ -100,10 +104,18 @@ class BudgetBook:
         with self._open() as connection:
             return self._state(connection, cost, _instant(now))
 
-    def reserve(self, run_id: str, cost_usd: float, tier: Tier, now: datetime | None = None) -> Budget:
+    def reserve(
+        self,
+        run_id: str,
+        cost_usd: float,
+        tier: Tier,
+        now: datetime | None = None,
+        also: Callable[[sqlite3.Connection], object] | None = None,
+    ) -> Budget:
         """Set aside the worst-case cost of a run that is about to start; a free run needs nothing.
 
-        Returns the state that allowed it, its own reservation not yet counted.
+        `also` is called in the same transaction: both happen or none. Returns the state that allowed it, its own
+        reservation not yet counted.
 
         Raises:
             BudgetRefused: the reserve, the rate limit or an earlier use of `run_id` forbids it.
@@ -120,12 +132,13 @@ class BudgetBook:
             budget = self._state(connection, cost, instant)
             if not budget.allowed:
                 raise BudgetRefused(budget.message)
-            if cost == 0:
-                return budget
-            connection.execute(
-                "INSERT INTO paid_runs (run_id, tier, state, reserved, reserved_at) VALUES (?, ?, 'open', ?, ?)",
-                (run_id, tier, cost, instant),
-            )
+            if also is not None:
+                also(connection)
+            if cost > 0:
+                connection.execute(
+                    "INSERT INTO paid_runs (run_id, tier, state, reserved, reserved_at) VALUES (?, ?, 'open', ?, ?)",
+                    (run_id, tier, cost, instant),
+                )
             return budget
 
     def settle(self, run_id: str, cost_usd: float) -> None:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from golf import database, durable
 from golf.errors import GolfError
-from golf.jobs import reaper
+from golf.jobs import reaper, watchdog
+from golf.jobs.leases import Leases
 from golf.jobs.store import TABLES as JOB_TABLES
 from golf.play import experiments, ledger, settlement, worktree
 from golf.schema import Result, Row
@@ -52,6 +53,8 @@ def recover(workspace: Workspace) -> None:
     if not (workspace.root / ".golf" / "golf.db").exists():
         return
     reaper.reap(workspace)
+    if Leases(workspace.database).open():
+        watchdog.ensure(workspace)  # asks providers, so that no command has to wait for them
     with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
         pending = [row["run_id"] for row in connection.execute("SELECT run_id FROM recordings WHERE NOT done")]
         unrecorded = connection.execute(

@@ -19,7 +19,9 @@ from statistics import fmean, stdev
 from golf import durable, rules
 from golf.environment import inherited
 from golf.errors import AmbiguousInput, FrozenFileChanged, GolfError, JobFailed, UnreadableInput
-from golf.jobs import process, progress
+from golf.jobs import process, progress, remote
+from golf.jobs.backend import Launch, open_backend
+from golf.jobs.leases import Leases
 from golf.measure import artifact, bpb, logs, references, shards
 from golf.play import experiments, gate, promotion, record, worktree
 from golf.play.budget import cost_usd
@@ -139,35 +141,20 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
     """One trainer in its own worktree; its weights and the model's script are copied to the experiment's folder."""
     if reason := should_stop():
         raise JobFailed(f"seed {seed} was not started: {reason}")
-    experiment, log = setting.experiment, setting.log(seed)
-    python = setting.workspace.python
+    experiment = setting.experiment
     place = setting.workspace.worktrees / f"{setting.run_id}.seed{seed}"
     with worktree.checkout(setting.workspace.root, setting.commit, place) as root:
         script = root / setting.source / experiment.script
         code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
         before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
         relative = str(script.relative_to(root))
-        command = [
-            word.replace("{python}", python).replace("{script}", relative)
-            for word in experiment.command or setting.tier.command
-        ]
-        env = {
-            **inherited(),
-            **threads(setting.tier.parallel_seeds),
-            **setting.env,
-            # torchrun lies beside the interpreter
-            "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "SEED": str(seed),
-            "RUN_ID": f"seed{seed}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            progress.METRICS: str(setting.metrics(seed)),
-            progress.STOP: str(setting.stop_file(seed)),
-        }
-        try:
-            ended = process.run(command, cwd=root, env=env, output=log, should_stop=should_stop, new_group=False)
-        except (OSError, ValueError) as error:
-            raise JobFailed(f"the trainer could not be started: {' '.join(command)}: {error}") from error
+        command = [word.replace("{script}", relative) for word in experiment.command or setting.tier.command]
+        if setting.tier.backend != "local":
+            ended = _elsewhere(setting, seed, root, command, should_stop)
+        else:
+            ended = _here(setting, seed, root, command, should_stop)
         if ended.reason is not None or ended.exit_code != 0:
+            log = setting.log(seed)
             raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
         weights = _trained_weights(root, before, seed)
         target = setting.folder / "artifact" / f"seed{seed}"
@@ -175,6 +162,61 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
         shutil.copyfile(weights, target / weights.name)
         (target / artifact.SCRIPT).write_bytes(code)
     return ended
+
+
+def _here(
+    setting: Setting, seed: int, root: Path, words: list[str], should_stop: Callable[[], str | None]
+) -> process.Ended:
+    """The trainer as a process of this machine."""
+    python = setting.workspace.python
+    command = [word.replace("{python}", python) for word in words]
+    env = {
+        **inherited(),
+        **threads(setting.tier.parallel_seeds),
+        **setting.env,
+        # torchrun lies beside the interpreter
+        "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "SEED": str(seed),
+        "RUN_ID": f"seed{seed}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        progress.METRICS: str(setting.metrics(seed)),
+        progress.STOP: str(setting.stop_file(seed)),
+    }
+    try:
+        return process.run(
+            command, cwd=root, env=env, output=setting.log(seed), should_stop=should_stop, new_group=False
+        )
+    except (OSError, ValueError) as error:
+        raise JobFailed(f"the trainer could not be started: {' '.join(command)}: {error}") from error
+
+
+def _elsewhere(
+    setting: Setting, seed: int, root: Path, words: list[str], should_stop: Callable[[], str | None]
+) -> process.Ended:
+    """The trainer on the tier's back-end, for what is left of the run's time; its weights come back into `root`."""
+    tier = setting.tier
+    lease = next(one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed)
+    left_s = tier.time_limit_s - (time.monotonic() - setting.started)
+    if left_s <= 0:
+        raise JobFailed(f"seed {seed} was not started: the run is over its time limit of {tier.time_limit_s:g} s")
+    launch = Launch(
+        key=lease.key,
+        owner=lease.owner,
+        tree=root,
+        command=words,
+        env={**setting.env, "SEED": str(seed), "RUN_ID": f"seed{seed}"},
+        outputs=[f"*{ending}" for ending in (*artifact.COMPRESSED, *artifact.RAW)],
+        time_limit_s=left_s,
+        gpus=tier.gpus,
+    )
+    return remote.run(
+        setting.workspace,
+        open_backend(tier.backend, tier.options),
+        launch,
+        output=setting.log(seed),
+        stop_file=setting.stop_file(seed),
+        should_stop=should_stop,
+    )
 
 
 def _trained_weights(root: Path, before: dict[Path, int], seed: int) -> Path:
@@ -276,9 +318,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         memory_gb=round(max(seed.memory_bytes for seed in seeds) / 1e9, 3),
         train_time_s=max(times) if len(times) == len(seeds) else None,
         eval_time_s=max(seed.eval_time_s for seed in seeds),
-        cost_usd=round(
-            cost_usd(time.monotonic() - setting.started, setting.tier.gpus, setting.tier.hourly_rate_usd), 4
-        ),
+        cost_usd=round(_cost_usd(setting), 4),
         seeds=seeds,
         promotion=decided,
         data=setting.data,
@@ -287,6 +327,13 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         notes=notes,
         finished_at=datetime.now(UTC),
     )
+
+
+def _cost_usd(setting: Setting) -> float:
+    """Of this machine by the second, of others as their leases say."""
+    if setting.tier.backend != "local":
+        return sum(lease.cost_usd for lease in Leases(setting.workspace.database).of_run(setting.run_id))
+    return cost_usd(time.monotonic() - setting.started, setting.tier.gpus, setting.tier.hourly_rate_usd)
 
 
 def _warnings(setting: Setting, seeds: list[SeedResult], baseline: Result | None) -> list[str]:

@@ -6,33 +6,44 @@ more than the time limit it was reserved for.
 """
 
 from golf.errors import BadConfig, NotFound
+from golf.jobs.backend import MAY_BE_FREE
+from golf.jobs.leases import Leases
 from golf.jobs.progress import Price, read_job
 from golf.jobs.store import JobStore
-from golf.play.budget import BudgetBook, cost_usd
+from golf.play.budget import MICRO, BudgetBook, cost_usd
 from golf.workspace import TierSettings, Workspace
 
 CENT = 0.01
 
 
-def price(name: str, tier: TierSettings) -> Price:
+def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
     """What a run on the tier costs: its GPUs by the second, and for its whole time limit at most.
 
+    Elsewhere every seed that trains at the same time has a machine of its own.
+
     Raises:
-        BadConfig: the tier has a price and no GPUs to multiply it with.
+        BadConfig: the tier has a price and no GPUs to multiply it with, or none where others' machines have one.
     """
+    if tier.backend not in MAY_BE_FREE and tier.hourly_rate_usd == 0:
+        raise BadConfig(
+            f"tier {name!r} runs on {tier.backend}, which is not free: state what 8 GPUs cost there for an hour, "
+            "as in: hourly_rate_usd = 20"
+        )
     if tier.hourly_rate_usd > 0 and tier.gpus == 0:
         raise BadConfig(
             f"tier {name!r} costs ${tier.hourly_rate_usd:g} an hour for 8 GPUs; say how many it has, as in: gpus = 8"
         )
+    machines = 1 if tier.backend == "local" else min(tier.parallel_seeds, num_seeds)
     return Price(
         usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
-        at_most_usd=cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd),
+        at_most_usd=cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd) * machines,
     )
 
 
 def settle(workspace: Workspace) -> None:
     """Settle or release every open reservation whose job has ended; without the price it was made for, all is gone."""
     book, store = BudgetBook(workspace.database, workspace.config.budget), JobStore(workspace)
+    leases = Leases(workspace.database)
     for reservation in book.open_reservations():
         try:
             record = store.get(reservation.run_id)
@@ -40,7 +51,15 @@ def settle(workspace: Workspace) -> None:
             continue  # reserved by something that keeps its own books
         if not record.has_ended:
             continue
-        if record.started_at is None:
+        if its_leases := leases.of_run(record.id):
+            leases.give_back(record.id)
+            if any(lease.state in ("asked", "held") for lease in its_leases):
+                continue  # something may still cost: its money stays set aside
+            if all(lease.asked_at is None for lease in its_leases):
+                book.release(record.id)
+            else:
+                book.settle(record.id, sum(lease.cost for lease in its_leases) / MICRO)
+        elif record.started_at is None:
             book.release(record.id)
         else:
             price = Price.read(store.folder(record.id))

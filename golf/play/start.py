@@ -3,22 +3,30 @@
 Checks everything that can be checked beforehand, so that a job that starts has what it needs.
 """
 
+import contextlib
+import json
+import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from golf import durable
+from golf import database, durable
 from golf.errors import AmbiguousInput, BadConfig, NotFound
+from golf.jobs import leases, watchdog
+from golf.jobs.backend import MAY_BE_FREE, open_backend
 from golf.jobs.local import LocalJobs
 from golf.jobs.store import Record
 from golf.measure import bpb, shards
 from golf.play import experiments, promotion, record, worktree
+from golf.play.budget import cost_usd
 from golf.play.replay import Replay
 from golf.schema import Job, Plan
 from golf.workspace import TierSettings, Workspace
 
 EVALUATION_LIMIT_S = 6 * 3600.0
+AFTERWARDS_S = 6 * 3600.0
+"""For fetching and scoring here what trained elsewhere; only the training costs, and has the tier's limit."""
 
 
 def start_run(
@@ -55,9 +63,17 @@ def start_run(
             f"experiment; to repeat this one: golf run {folder.name} --again"
         )
 
+    claim = replay.claim if replay else experiments.load(folder)
+
     def request(row: Record, job_folder: Path) -> list[str]:
         if pay is not None:
             pay(row.id, job_folder)
+        elif tier.backend != "local":
+            with (
+                contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection,
+                database.transaction(connection),
+            ):
+                plan_launches(connection, row.id, claim.seeds, claim.tier, tier)
         with record.lock(workspace):  # only now: the row that is won here keeps every other run of it away
             there = experiments.read_result(folder)
             if there is not None:
@@ -65,8 +81,35 @@ def start_run(
         orders = {} if replay is None else {"replay": replay.model_dump(mode="json")}
         return _worker(job_folder, {"experiment": folder.name, **orders})
 
-    return LocalJobs(workspace).submit(
-        "run", folder.name, request, time_limit_s=tier.time_limit_s, foreground=foreground
+    is_here = tier.backend == "local"
+    job = LocalJobs(workspace).submit(
+        "run",
+        folder.name,
+        request,
+        time_limit_s=tier.time_limit_s + (0.0 if is_here else AFTERWARDS_S),
+        foreground=foreground,
+        backend=tier.backend,
+    )
+    if not is_here:
+        watchdog.ensure(workspace)
+    return job
+
+
+def plan_launches(
+    connection: sqlite3.Connection, run_id: str, seeds: Sequence[int], name: str, tier: TierSettings
+) -> None:
+    """A lease for every seed that will train elsewhere; none on a tier that is here."""
+    if tier.backend == "local":
+        return
+    leases.plan(
+        connection,
+        run_id,
+        seeds,
+        tier=name,
+        backend=tier.backend,
+        options=json.dumps(tier.options),
+        usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
+        limit_s=tier.time_limit_s,
     )
 
 
@@ -154,11 +197,13 @@ def _playable(workspace: Workspace, name: str, is_paid: bool = False) -> tuple[P
     experiment = experiments.load(folder)
     worktree.toplevel(workspace.root)  # a run that cannot start is no crash
     tier = workspace.tier(experiment.tier)
-    if tier.backend != "local" or (tier.hourly_rate_usd > 0 and not is_paid):
+    if (tier.hourly_rate_usd > 0 or tier.backend not in MAY_BE_FREE) and not is_paid:
         raise BadConfig(
-            f"tier {experiment.tier!r} is not the free local one; `golf run` never spends money. Play it on a free "
+            f"tier {experiment.tier!r} is not free; `golf run` never spends money. Play it on a free "
             f"tier, then: golf submit {folder.name} --tier {experiment.tier}"
         )
+    if tier.backend != "local":
+        open_backend(tier.backend, tier.options)
     if not (folder / experiment.script).is_file():
         raise NotFound(f"{folder / experiment.script} is missing; {folder.name}/config.yaml names it as its script")
     settings = experiments.settings(workspace, experiment)

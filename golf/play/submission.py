@@ -7,9 +7,11 @@ reviewed, on the tier as it was when somebody decided to pay; what is edited aft
 
 import hashlib
 import re
+import sqlite3
 from pathlib import Path
 
 from golf.errors import BadConfig, RuleBroken
+from golf.jobs.backend import open_backend
 from golf.play import experiments, promotion, settlement, start
 from golf.play.budget import BudgetBook
 from golf.play.replay import Replay
@@ -36,12 +38,16 @@ def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = Fal
     claim = experiments.load(folder).model_copy(update={"tier": tier})
     paid = _paid(workspace, folder, claim)
     settings = workspace.tier(tier)
-    price = settlement.price(tier, settings)
+    price = settlement.price(tier, settings, len(claim.seeds))
     book = BudgetBook(workspace.database, workspace.config.budget)
 
     def pay(run_id: str, job_folder: Path) -> None:
+        def once_more(connection: sqlite3.Connection) -> None:
+            check(workspace, name, tier)
+            start.plan_launches(connection, run_id, claim.seeds, tier, settings)
+
         price.write(job_folder)
-        book.reserve(run_id, price.at_most_usd, tier)
+        book.reserve(run_id, price.at_most_usd, tier, also=once_more)
 
     replay = Replay(commit=result.commit, experiment=folder.name, claim=claim, tier=settings)
     return start.start_run(workspace, paid.name, pay=pay, replay=replay, foreground=foreground)
@@ -54,9 +60,13 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
         GolfError: as `submit`.
     """
     settings = workspace.tier(tier)
-    if settings.backend == "local" and settings.hourly_rate_usd == 0:
+    seeds = experiments.load(experiments.find(workspace, name)).seeds
+    price = settlement.price(tier, settings, len(seeds))
+    if price.at_most_usd == 0:
         raise BadConfig(f"tier {tier!r} is free: it needs no submission. Play it: golf run (run_experiment)")
-    found = promotion.check_promotion(workspace, name, settlement.price(tier, settings).at_most_usd)
+    if settings.backend != "local":
+        open_backend(settings.backend, settings.options)
+    found = promotion.check_promotion(workspace, name, price.at_most_usd)
     if not found.promoted:
         missing = [gate for gate in found.gates if gate.verdict == "fail"] or [
             gate for gate in found.gates if gate.verdict == "unknown"
@@ -64,10 +74,6 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
         raise RuleBroken(
             f"{found.experiment} has not earned tier {tier!r}. Missing:\n"
             + "\n".join(f"- {gate.name}: {gate.reason}" for gate in missing)
-        )
-    if settings.backend != "local":
-        raise BadConfig(
-            f"every gate is passed, and this version has no back-end {settings.backend!r}: nothing was started or spent"
         )
     return found
 

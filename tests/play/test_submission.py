@@ -25,7 +25,7 @@ hourly_rate_usd = 20
 time_limit_s = 360
 command = {command}
 [tiers.cloud]
-backend = "runpod"
+backend = "moon"
 gpus = 8
 hourly_rate_usd = 20
 [tiers.priced]
@@ -72,7 +72,7 @@ def test_a_price_without_a_number_of_gpus_is_no_cost(course_workspace: Workspace
 
 def test_a_back_end_that_is_not_there_starts_and_spends_nothing(course_workspace: Workspace) -> None:
     workspace = earned(course_workspace)
-    with pytest.raises(BadConfig, match="no back-end 'runpod'"):
+    with pytest.raises(BadConfig, match="no back-end 'moon'"):
         submission.submit(workspace, "next", "cloud")
     assert money(workspace).reserved_usd == 0
 

@@ -1,0 +1,91 @@
+"""A lease is on disk before anything is asked for, moves forwards only, and no clock lengthens it."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golf import database
+from golf.errors import NotFound
+from golf.jobs import leases
+from golf.jobs.leases import Lease, Leases
+
+LEASE_S = 180.0
+
+
+def planned(path: Path, run_id: str = "20261130-120000-abcdef", seeds: tuple[int, ...] = (1,)) -> list[str]:
+    with contextlib.closing(database.connect(path, leases.TABLES)) as connection, database.transaction(connection):
+        return leases.plan(
+            connection, run_id, seeds, tier="far", backend="toy", options="{}", usd_per_s=0.01, limit_s=600.0
+        )
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Leases:
+    return Leases(tmp_path / "golf.db")
+
+
+def test_a_lease_goes_from_planned_over_asked_and_held_to_gone(book: Leases) -> None:
+    (key,) = planned(book.path)
+    assert book.get(key).state == "planned" and not book.open()
+    assert book.asked(key, 300.0).limit_s == 300.0
+    book.held(key, "pod-1")
+    assert [lease.remote_id for lease in book.open()] == ["pod-1"]
+    assert book.gone(key, 1.25, "provider", "ended")
+    assert book.get(key).cost_usd == 1.25 and not book.open()
+
+
+def test_a_launch_is_asked_for_once(book: Leases) -> None:
+    (key,) = planned(book.path)
+    book.asked(key, 300.0)
+    with pytest.raises(NotFound, match="asked for before"):
+        book.asked(key, 300.0)
+
+
+def test_the_first_word_on_what_a_lease_cost_stands(book: Leases) -> None:
+    (key,) = planned(book.path)
+    book.asked(key, 300.0)
+    assert book.gone(key, 2.0, "provider", "billed")
+    assert not book.gone(key, 0.0, "seconds", "later")
+    assert book.get(key).cost_usd == 2.0
+
+
+def test_what_was_never_asked_for_is_given_back_and_what_was_is_not(book: Leases) -> None:
+    first, second = planned(book.path, seeds=(1, 2))
+    book.asked(first, 300.0)
+    assert book.give_back("20261130-120000-abcdef") == 1
+    assert [book.get(key).state for key in (first, second)] == ["asked", "gone"]
+
+
+def test_keys_of_two_workspaces_differ_and_fit_a_host_name(tmp_path: Path) -> None:
+    (mine,), (theirs,) = planned(tmp_path / "a.db"), planned(tmp_path / "b.db")
+    assert mine != theirs
+    assert all(len(key) <= 63 and key == key.lower() and key.replace("-", "").isalnum() for key in (mine, theirs))
+
+
+def test_a_rolled_back_reservation_leaves_no_lease(book: Leases) -> None:
+    with contextlib.closing(database.connect(book.path, leases.TABLES)) as connection:
+        with pytest.raises(ZeroDivisionError), database.transaction(connection):
+            leases.plan(connection, "run", [1], tier="t", backend="b", options="{}", usd_per_s=1.0, limit_s=1.0)
+            raise ZeroDivisionError
+    assert not book.planned()
+
+
+@settings(max_examples=200)
+@given(
+    asked=st.integers(0, 10**15),
+    renewed_after=st.integers(0, 10**10),
+    looked_after=st.integers(-(10**12), 10**12),
+)
+def test_a_lease_holds_only_within_its_time_after_a_renewal_whatever_the_clock_does(
+    asked: int, renewed_after: int, looked_after: int
+) -> None:
+    lease = Lease(
+        "k", "r", 1, "t", "b", "{}", "o", "held", "id", 0.01, 600.0, asked, asked + renewed_after, 1, None, 0, "", ""
+    )
+    now = asked + renewed_after + looked_after
+    holds = not lease.is_due(LEASE_S, now)
+    assert holds == (0 <= looked_after / 1e6 < LEASE_S and 0 <= (now - asked) / 1e6 < 600.0)
+    assert lease.age_s(now) >= 0

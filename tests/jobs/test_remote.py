@@ -1,0 +1,188 @@
+"""A launch is followed from asking to the last cent, whatever its provider does on the way."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from scene import eventually
+from standins import toy
+
+from golf import database
+from golf.errors import JobFailed
+from golf.jobs import ending, leases, remote
+from golf.jobs.backend import BACKENDS, BackendFailed
+from golf.jobs.leases import Leases
+from golf.jobs.store import JobStore
+from golf.workspace import Workspace
+
+TRAINS = ["sh", "-c", "echo started; echo weights > model.ptz; echo step:1"]
+STOPS = ["sh", "-c", 'while [ ! -e "$GOLF_STOP" ]; do sleep 0.1; done; echo early > model.ptz']
+STAYS = ["sh", "-c", "trap '' TERM; while :; do sleep 0.2; done"]
+
+
+class Scene:
+    """A workspace with one planned lease, and the toy provider."""
+
+    def __init__(self, workspace: Workspace, provider: Path) -> None:
+        self.workspace, self.book = workspace, Leases(workspace.database)
+        self.provider = toy.Toy({"folder": provider})
+        self.tree = workspace.root / "tree"
+        self.tree.mkdir()
+        self.store = JobStore(workspace)
+        self.record = self.store.add("run", "exp", "toy")
+        with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
+            (self.key,) = leases.plan(
+                connection, self.record.id, [1], tier="far", backend="toy", options=toy.described(provider),
+                usd_per_s=0.01, limit_s=60.0,
+            )  # fmt: skip
+        self.output = workspace.root / "train.log"
+        self.stop = workspace.root / "train.stop"
+
+    def run(self, command: list[str], limit_s: float = 60.0, reason: str | None = None):
+        launch = toy.launch(self.key, self.book.get(self.key).owner, self.tree, command, limit_s)
+        return remote.run(
+            self.workspace, self.provider, launch, output=self.output, stop_file=self.stop,
+            should_stop=lambda: reason if reason and self.output.exists() else None,
+        )  # fmt: skip
+
+    @property
+    def lease(self) -> leases.Lease:
+        return self.book.get(self.key)
+
+    @property
+    def processes(self) -> int:
+        return sum(remote.state != "ended" for remote in self.provider.mine(self.lease.owner))
+
+
+@pytest.fixture
+def scene(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    (workspace.root / "golf.toml").write_text("[jobs]\nlease_s = 2\npoll_s = 0.1\n")
+    monkeypatch.setitem(BACKENDS, "toy", "standins.toy:Toy")
+    return Scene(Workspace(workspace.root), tmp_path / "provider")
+
+
+def test_a_launch_that_ends_well_leaves_its_outputs_its_log_and_a_closed_lease(scene: Scene) -> None:
+    ended = scene.run(TRAINS)
+    assert ended.exit_code == 0 and ended.reason is None
+    assert (scene.tree / "model.ptz").read_text() == "weights\n"
+    assert scene.output.read_text() == "started\nstep:1\n"
+    assert scene.lease.state == "gone" and 0 < scene.lease.cost_usd < 0.6
+
+
+def test_a_trainer_that_fails_gives_its_exit_code(scene: Scene) -> None:
+    assert scene.run(["sh", "-c", "exit 3"]).exit_code == 3
+    assert scene.lease.state == "gone"
+
+
+def test_the_stop_file_ends_training_early_and_its_result_counts(scene: Scene) -> None:
+    scene.stop.touch()
+    assert scene.run(STOPS).exit_code == 0
+    assert (scene.tree / "model.ptz").read_text() == "early\n"
+
+
+def test_a_reason_to_stop_ends_a_launch_that_ignores_being_asked(scene: Scene) -> None:
+    ended = scene.run(["sh", "-c", f"echo on; {STAYS[2]}"], reason="cancelled")
+    assert ended.reason == "cancelled"
+    assert scene.processes == 0 and scene.lease.state == "gone"
+
+
+def test_a_launch_is_ended_at_its_limit(scene: Scene) -> None:
+    began = time.monotonic()
+    ended = scene.run(STAYS, limit_s=1.0)
+    assert "over its time limit" in (ended.reason or "") or ended.exit_code in (124, 137)
+    assert time.monotonic() - began < 20
+    assert scene.processes == 0
+
+
+def test_what_is_refused_costs_nothing_and_says_why(scene: Scene) -> None:
+    scene.provider.fault("capacity")
+    with pytest.raises(JobFailed, match="no capacity"):
+        scene.run(TRAINS)
+    assert scene.lease.state == "gone" and scene.lease.cost == 0
+
+
+def test_a_launch_whose_answer_was_lost_is_found_and_followed(scene: Scene) -> None:
+    scene.provider.fault("create_timeout_but_created")
+    assert scene.run(TRAINS).exit_code == 0
+    assert scene.lease.state == "gone"
+
+
+def test_an_unanswered_launch_that_is_in_no_listing_keeps_its_lease(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "LOOKING_S", 1.5)
+    scene.provider.fault("create_lost")
+    with pytest.raises(JobFailed, match="in no listing"):
+        scene.run(TRAINS)
+    assert scene.lease.state == "asked"  # its money stays set aside
+    monkeypatch.setattr(ending, "SETTLING_S", 0.0)
+    assert ending.end(scene.book, scene.provider, scene.lease, "looked again")
+    assert scene.lease.state == "gone" and scene.lease.cost == 0
+
+
+def test_a_provider_that_cannot_be_reached_keeps_the_lease_open_and_the_next_look_closes_it(scene: Scene) -> None:
+    scene.book.asked(scene.key, 60.0)
+    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
+    scene.book.held(scene.key, scene.key)
+    scene.provider.fault("network_lost")
+    with pytest.raises(BackendFailed):
+        ending.end(scene.book, scene.provider, scene.lease, "x")
+    scene.store.ended(scene.record.id, "lost", None, "")
+    assert not ending.due(scene.workspace)
+    assert scene.lease.state == "held"
+    scene.provider.fault(None)
+    assert ending.due(scene.workspace)
+    assert scene.processes == 0 and scene.lease.state == "gone"
+
+
+def test_the_providers_bill_stands_over_our_own_seconds(scene: Scene) -> None:
+    scene.run(["sh", "-c", 'echo 0.07 > "$GOLF_METRICS/../billed" 2>/dev/null || echo 0.07 > ../billed'])
+    assert scene.lease.cost_usd == 0.07 and scene.lease.billed_by == "provider"
+
+
+def test_the_watchdog_ends_what_nobody_looks_after_and_then_itself(scene: Scene) -> None:
+    scene.store.started(scene.record.id)
+    scene.book.asked(scene.key, 60.0)
+    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
+    scene.book.held(scene.key, scene.key)
+    program = (
+        "import sys; from pathlib import Path; from golf.jobs import backend, watchdog; "
+        "from golf.workspace import Workspace; "
+        "backend.BACKENDS['toy'] = 'standins.toy:Toy'; watchdog.watch(Workspace(Path(sys.argv[1])))"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    dog = subprocess.Popen(
+        [sys.executable, "-c", program, str(scene.workspace.root)], env={**os.environ, "PYTHONPATH": path}
+    )
+    try:
+        eventually(lambda: scene.lease.state == "gone", 30)
+        assert scene.processes == 0
+        scene.store.ended(scene.record.id, "lost", None, "")
+        assert dog.wait(20) == 0
+    finally:
+        dog.kill()
+        dog.wait()
+
+
+def test_only_one_watchdog_looks_at_a_workspace(scene: Scene) -> None:
+    from golf.jobs import watchdog
+
+    with watchdog._lock(scene.workspace) as held:  # type: ignore[union-attr]
+        assert held is not None
+        assert watchdog._lock(scene.workspace) is None
+        watchdog.watch(scene.workspace)  # returns at once
+
+
+def test_a_twin_that_a_repeated_question_made_is_ended_and_a_stranger_is_not(scene: Scene) -> None:
+    scene.book.asked(scene.key, 60.0)
+    ours = toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS)
+    scene.provider.submit(ours)
+    scene.provider.submit(toy.launch("caddie-00000000-20261130-120000-abcdef-s1", "00000000", scene.tree, STAYS))
+    assert ending.end(scene.book, scene.provider, scene.lease, "x")
+    (stranger,) = scene.provider.mine("00000000")
+    assert stranger.state == "running"
+    scene.provider.end(stranger.id)

@@ -66,10 +66,13 @@ def test_keys_of_two_workspaces_differ_and_fit_a_host_name(tmp_path: Path) -> No
 
 
 def test_a_rolled_back_reservation_leaves_no_lease(book: Leases) -> None:
-    with contextlib.closing(database.connect(book.path, leases.TABLES)) as connection:
-        with pytest.raises(ZeroDivisionError), database.transaction(connection):
-            leases.plan(connection, "run", [1], tier="t", backend="b", options="{}", usd_per_s=1.0, limit_s=1.0)
-            raise ZeroDivisionError
+    with (
+        contextlib.closing(database.connect(book.path, leases.TABLES)) as connection,
+        pytest.raises(ZeroDivisionError),
+        database.transaction(connection),
+    ):
+        leases.plan(connection, "run", [1], tier="t", backend="b", options="{}", usd_per_s=1.0, limit_s=1.0)
+        raise ZeroDivisionError
     assert not book.planned()
 
 

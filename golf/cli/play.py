@@ -55,6 +55,7 @@ def register(verbs: verb.Verbs) -> None:
         "golf check-promotion bigram-prior",
     )
     gates.add_argument("name", help="a played experiment")
+    gates.add_argument("--tier", help="the paid tier it would be played on (default: the first in golf.toml)")
 
     money = verb.add(
         verbs,
@@ -138,7 +139,7 @@ def check_promotion(arguments: argparse.Namespace) -> int:
     from golf.play import promotion
     from golf.report import render
 
-    checked = promotion.check_promotion(verb.opened(), arguments.name)
+    checked = promotion.check_promotion(verb.opened(), arguments.name, arguments.tier)
     render.show(checked, json=arguments.json)
     return 0 if checked.promoted else 1
 

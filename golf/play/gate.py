@@ -107,15 +107,40 @@ def with_gate(promotion: Promotion, gate: Gate) -> Promotion:
     )
 
 
-def budget_gate(budget: Budget) -> Gate:
-    """Money decides on promotion, not on keeping."""
-    return Gate(
-        name="budget",
-        verdict="pass" if budget.allowed else "fail",
-        value=budget.run_cost_usd,
-        limit=budget.remaining_usd - budget.reserve_usd,
-        reason=budget.message,
-    )
+ORDER = (
+    "feasibility", "contamination", "review", "hypothesis", "size", "promotion", "noise", "confirmation", "evidence",
+    "transfer", "budget", "rate_limit",
+)  # fmt: skip
+"""Of the gates, as they are shown: whether it could count at all, whether it earned it, whether it can be paid."""
+
+
+def in_order(promotion: Promotion) -> Promotion:
+    """The same judgement with its gates in `ORDER`."""
+    return promotion.model_copy(update={"gates": sorted(promotion.gates, key=lambda gate: ORDER.index(gate.name))})
+
+
+def money_gates(budget: Budget) -> list[Gate]:
+    """Money decides on promotion, not on keeping: is it there, and is it time?"""
+    is_there = budget.verdict != "blocked"
+    is_time = budget.next_allowed_at is None
+    return [
+        Gate(
+            name="budget",
+            verdict="pass" if is_there else "fail",
+            value=budget.run_cost_usd,
+            limit=budget.remaining_usd - budget.reserve_usd,
+            reason=budget.message if budget.verdict != "rate_limited" else f"${budget.run_cost_usd:.2f} are there",
+        ),
+        Gate(
+            name="rate_limit",
+            verdict="pass" if is_time or budget.run_cost_usd == 0 else "fail",
+            reason="a paid run may start now"
+            if is_time
+            else f"the next paid run may start at {budget.next_allowed_at}"
+            if budget.verdict != "rate_limited"
+            else budget.message,
+        ),
+    ]
 
 
 def _hypothesis_gate(has_hypothesis: bool) -> Gate:

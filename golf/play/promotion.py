@@ -8,8 +8,10 @@ from typing import Literal
 
 from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled, pool
-from golf.play import change, experiments, gate, ledger, record, review
+from golf.play import change, experiments, gate, ledger, record, review, settlement
 from golf.play.budget import BudgetBook
+from golf.play.contamination import contamination_gate
+from golf.play.feasibility import feasibility_gate
 from golf.schema import Gate, Promotion, Result, Row
 from golf.workspace import Workspace
 
@@ -53,13 +55,14 @@ def noise_floor(workspace: Workspace, tier: str, data: str, scores: Sequence[flo
     return floor if floor is not None and floor.df >= FLOOR_DF_MIN and floor.std > 0 else None
 
 
-def check_promotion(workspace: Workspace, name: str, cost_usd: float | None = None) -> Promotion:
-    """The gates of a played experiment: as its run found them, then evidence, verdict and budget as of now.
+def check_promotion(workspace: Workspace, name: str, tier: str | None = None) -> Promotion:
+    """The gates of a played experiment: as its run found them, and those of what is known now.
 
     Args:
         workspace: Where it was played.
         name: The experiment.
-        cost_usd: Worst-case cost of the paid run in question; None means the budget's own.
+        tier: The paid tier in question; None: the first one in golf.toml, or with none there the budget's own paid
+            run of the model that was played.
 
     Raises:
         NotFound: no such experiment.
@@ -70,10 +73,24 @@ def check_promotion(workspace: Workspace, name: str, cost_usd: float | None = No
     if result is None or result.promotion is None:
         why = f"crashed: {result.error}" if result and result.error else "has not been played"
         raise UnreadableInput(f"{folder.name} {why}; only a scored experiment can be promoted: golf run {folder.name}")
+    experiment = experiments.load(folder)
+    cost, settings = None, result.settings
+    tier = tier or next((one for one, rung in workspace.config.tiers.items() if rung.hourly_rate_usd > 0), None)
+    if tier is not None:
+        paid = workspace.tier(tier)
+        cost = settlement.price(tier, paid, len(experiment.seeds)).at_most_usd
+        settings = experiments.settings(workspace, experiment, paid)
     book = BudgetBook(workspace.database, workspace.config.budget)
-    judged = gate.with_gate(result.promotion, evidence_gate(workspace, folder, result))
-    judged = gate.with_gate(judged, review.review_gate(workspace, folder))
-    return gate.with_gate(judged, gate.budget_gate(book.state(cost_usd)))
+    judged = result.promotion
+    for further in (
+        feasibility_gate(workspace, result, settings),
+        contamination_gate(folder, result),
+        evidence_gate(workspace, folder, result),
+        review.review_gate(workspace, folder),
+        *gate.money_gates(book.state(cost)),
+    ):
+        judged = gate.with_gate(judged, further)
+    return gate.in_order(judged)
 
 
 def evidence_gate(workspace: Workspace, folder: Path, result: Result) -> Gate:

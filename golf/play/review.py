@@ -7,7 +7,6 @@ one byte later, or after a repetition of the run, it counts no more.
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +17,8 @@ from golf import durable, rules
 from golf.answers import Review
 from golf.errors import BadConfig, GolfError, RuleBroken, UnreadableInput
 from golf.play import change as changes
-from golf.play import experiments, notes
-from golf.referee import case as cases
-from golf.referee import conflicts, ruling
+from golf.play import contamination, experiments, notes
+from golf.referee import conflicts
 from golf.rulings import CODES, Code, Finding
 from golf.schema import Experiment, Gate, Note, Result, Sheet, SheetPoint
 from golf.workspace import Workspace, describe
@@ -222,7 +220,7 @@ def _points(
     script = folder / experiment.script
     scripts = {script, experiments.model_script(script)}
     source = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in scripts)
-    found = _referee(folder, result)
+    found = contamination.findings(folder, result)
     facts = {
         "gain": (gates["promotion"].verdict, gates["promotion"].reason),
         "significance": (gates["noise"].verdict, gates["noise"].reason),
@@ -254,14 +252,6 @@ def _time(workspace: Workspace, result: Result) -> tuple[str, str]:
     if result.train_time_s > limit:
         return "fail", f"{spent}, limit {limit:.0f} s"
     return ("pass" if walls and max(walls) <= limit else "unknown"), f"{spent}, limit {limit:.0f} s"
-
-
-def _referee(folder: Path, result: Result) -> list[Finding]:
-    """What the referee finds in the experiment's files, under the settings it was run with."""
-    case = cases.open_case(folder)
-    exports = "\n".join(f"export {key}={shlex.quote(value)}" for key, value in sorted(result.settings.items()))
-    case.shells = [cases.TextFile("result.json", f"{exports}\npython train_gpt.py")]
-    return ruling.examine(case)
 
 
 def _ruled(found: Sequence[Finding], point: str, otherwise: tuple[str, str]) -> tuple[str, str]:

@@ -66,7 +66,7 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
         raise BadConfig(f"tier {tier!r} is free: it needs no submission. Play it: golf run (run_experiment)")
     if settings.backend != "local":
         open_backend(settings.backend, settings.options)
-    found = promotion.check_promotion(workspace, name, price.at_most_usd)
+    found = promotion.check_promotion(workspace, name, tier)
     if not found.promoted:
         missing = [gate for gate in found.gates if gate.verdict == "fail"] or [
             gate for gate in found.gates if gate.verdict == "unknown"

@@ -239,7 +239,8 @@ def test_a_round_can_be_played_through_the_tools_alone(course_workspace: Workspa
             scored = (await finished(await ask("evaluate_bpb", path="longer")))["result"]
             checked = await ask("check_promotion", experiment="longer")
             assert scored["val_bpb"] == pytest.approx(checked["val_bpb"], abs=1e-9)
-            gates = ["hypothesis", "size", "promotion", "noise", "evidence", "review", "budget"]
+            gates = ["feasibility", "contamination", "review", "hypothesis", "size", "promotion", "noise"]
+            gates += ["evidence", "budget", "rate_limit"]
             assert [gate["name"] for gate in checked["gates"]] == gates
             past = await ask("list_experiments")
             assert past["total"] == 2

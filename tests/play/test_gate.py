@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled
-from golf.play.gate import budget_gate, decide, with_gate
+from golf.play.gate import decide, in_order, money_gates, with_gate
 from golf.schema import Budget, Gate, Promotion
 
 SCORE = st.floats(min_value=0.5, max_value=5)
@@ -26,6 +26,12 @@ def judge(**fields) -> Promotion:
         "has_hypothesis": True,
     }
     return decide(**{**defaults, **fields})
+
+
+def all_gates(promotion: Promotion, budget: Budget) -> Promotion:
+    for further in money_gates(budget):
+        promotion = with_gate(promotion, further)
+    return in_order(promotion)
 
 
 def gate(promotion: Promotion, name: str) -> Gate:
@@ -204,8 +210,8 @@ def test_a_run_without_a_hypothesis_is_not_promoted():
 
 
 def test_money_decides_on_promotion_and_not_on_keeping():
-    assert with_gate(judge(), budget_gate(make_budget(True, "OK"))).promoted
-    refused = with_gate(judge(), budget_gate(make_budget(False, "Blocked: remaining $48.00 is below reserve $50.00")))
+    assert all_gates(judge(), make_budget(True, "OK")).promoted
+    refused = all_gates(judge(), make_budget(False, "Blocked: remaining $48.00 is below reserve $50.00"))
     assert (refused.decision, refused.promoted) == ("keep", False)
     assert "budget: Blocked: remaining $48.00" in refused.reason
 
@@ -234,7 +240,7 @@ def test_no_decision_follows_from_missing_scores(fields):
 def test_promoted_means_kept_with_no_gate_failed_and_three_percent_won(budget, **fields):
     promotion = judge(baseline="naive" if fields["baseline_scores"] else None, **fields)
     if budget is not None:
-        promotion = with_gate(promotion, budget_gate(budget))
+        promotion = all_gates(promotion, budget)
     failed = {gate.name for gate in promotion.gates if gate.verdict == "fail"}
     enough = promotion.improvement is not None and promotion.improvement >= 0.03 - 1e-9
     assert promotion.promoted == (enough and not failed)

@@ -131,7 +131,7 @@ def test_the_plan_of_a_run_says_what_would_happen_and_runs_nothing(played: Works
 def test_the_gates_of_a_played_experiment_can_be_asked_again(played: Workspace) -> None:
     checked = promotion.check_promotion(played, "base")
     assert not checked.promoted
-    assert [gate.name for gate in checked.gates][-1] == "budget"
+    assert [gate.name for gate in checked.gates][-2:] == ["budget", "rate_limit"]
     with pytest.raises(NotFound):
         promotion.check_promotion(played, "never-heard-of")
 

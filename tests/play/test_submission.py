@@ -83,7 +83,7 @@ def test_what_is_missing_is_named_gate_by_gate(course_workspace: Workspace) -> N
     with pytest.raises(RuleBroken) as refused:
         submission.submit(workspace, "worse", "rented")
     named = [line.split(":")[0] for line in str(refused.value).splitlines()[1:]]
-    assert named == ["- promotion", "- noise", "- review"]
+    assert named == ["- review", "- promotion", "- noise"]
     assert money(workspace).reserved_usd == 0
 
 
@@ -173,7 +173,7 @@ def test_a_result_cannot_give_git_an_option(course_workspace: Workspace) -> None
 def test_the_next_paid_run_waits_for_the_rate_limit(course_workspace: Workspace) -> None:
     workspace = earned(course_workspace)
     ended(workspace, submission.submit(workspace, "next", "rented").id)
-    with pytest.raises(RuleBroken, match="budget"):
+    with pytest.raises(RuleBroken, match="rate_limit"):
         submission.submit(workspace, "next", "rented")
 
 

@@ -5,18 +5,18 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 
-.PHONY: demo test test-slow check referee-report setup tools
+.PHONY: demo test test-slow check referee-report setup tools system
 
 demo: setup
 	$(BIN)/golf demo
 
-test: setup tools
+test: setup tools system
 	$(BIN)/python -m pytest
 
-test-slow: setup tools
+test-slow: setup tools system
 	$(BIN)/python -m pytest -m slow
 
-check: setup tools
+check: setup tools system
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
@@ -44,3 +44,18 @@ tools:
 	  test node_modules/.ready -nt package.json || \
 	  { npm install --silent --no-audit --no-fund --no-package-lock && touch node_modules/.ready; }; \
 	else echo "npm is not installed: the tests with the real Codex CLI and the inspector will be skipped"; fi
+
+# Programs of a real Slurm cluster and a real ssh server, which tests start for themselves. Installed only where that starts
+# no services on somebody's machine: by root on a Debian without systemd, as CI's containers are.
+system:
+	@missing=; for program in slurmctld slurmd sbatch munged sshd rsync; do \
+	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && [ ! -d /run/systemd/system ] && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; quick="-qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20"; \
+	  timeout 120 apt-get $$quick update >/dev/null 2>&1; \
+	  timeout 600 apt-get $$quick -o DPkg::Lock::Timeout=60 install --yes --no-install-recommends \
+	    slurm-wlm munge openssh-server rsync >/dev/null 2>&1 </dev/null && exit 0; \
+	fi; \
+	echo "not installed:$$missing (apt-get install slurm-wlm munge openssh-server rsync): their tests will be skipped"

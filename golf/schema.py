@@ -266,6 +266,35 @@ class Promotion(Noun):
     reason: str
 
 
+class SubmissionPlan(Noun):
+    """What a paid run would be: a dry run's answer. Nothing was asked of a provider."""
+
+    experiment: str
+    tier: Tier
+    backend: str
+    command: list[str]
+    seeds: list[int]
+    machines: int
+    """At the same time."""
+    commit: str
+    """The tree that would be sent: the one that was scored and reviewed."""
+    files: int
+    files_bytes: int
+    largest: list[str]
+    """Names of its largest files."""
+    settings: dict[str, str]
+    time_limit_s: float
+    """Of the run over all its seeds; what is left of it is each machine's own limit."""
+    hourly_usd: float
+    """Of one machine."""
+    at_most_usd: float
+    """Set aside before anything is asked: the limit on every machine."""
+    asked: list[dict[str, Any]]
+    """What the provider would be asked for each seed, without secrets."""
+    promotion: Promotion
+    """The gates."""
+
+
 class Result(Noun):
     """`result.json`: one finished run of an experiment over all its seeds."""
 

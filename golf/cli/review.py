@@ -32,7 +32,9 @@ def register(verbs: verb.Verbs) -> None:
     )
     pay.add_argument("name", help="a played experiment")
     pay.add_argument("--tier", required=True, help="a tier of golf.toml that costs money")
-    pay.add_argument("--dry-run", action="store_true", help="show the gates, and start nothing")
+    pay.add_argument(
+        "--dry-run", action="store_true", help="show files, command, limits, price, gates and what would be asked"
+    )
 
 
 def review(arguments: argparse.Namespace) -> int:
@@ -60,8 +62,9 @@ def submit(arguments: argparse.Namespace) -> int:
 
     workspace = verb.opened()
     if arguments.dry_run:
-        render.show(submission.check(workspace, arguments.name, arguments.tier), json=arguments.json)
-        return 0
+        planned = submission.plan(workspace, arguments.name, arguments.tier)
+        render.show(planned, json=arguments.json)
+        return 0 if planned.promotion.promoted else 1
     job = submission.submit(workspace, arguments.name, arguments.tier)
     render.show(job, json=arguments.json)
     print(f"follow it: golf wait {job.id}    end it: golf cancel {job.id}", file=sys.stderr)

@@ -25,7 +25,10 @@ BACKENDS = {
     "runpod": "golf.jobs.runpod:RunPod",
     "skypilot": "golf.jobs.skypilot:SkyPilot",
 }
-"""Name in golf.toml → class; imported when it is asked for, as some bring heavy clients."""
+"""Name in golf.toml → class; imported when it is asked for, as some bring heavy clients.
+
+One of your own is named the same way: `backend = "package.module:Class"`.
+"""
 
 MAY_BE_FREE = ("local", "ssh", "slurm")
 """Machines of one's own; whatever runs elsewhere has a price, and a tier that states none is refused."""
@@ -158,10 +161,12 @@ def open_backend(name: str, options: Mapping[str, Any]) -> Backend:
         BadConfig: there is none, or an option is unknown or unusable.
         MissingPackage: its client is not installed.
     """
-    if name not in BACKENDS:
-        raise BadConfig(f"no back-end {name!r}; there are: local, {', '.join(sorted(BACKENDS))}")
-    module, _, kind = BACKENDS[name].partition(":")
+    module, _, kind = BACKENDS.get(name, name).partition(":")
+    if not kind:
+        raise BadConfig(f"no back-end {name!r}; there are: local, {', '.join(sorted(BACKENDS))}, package.module:Class")
     try:
         return getattr(importlib.import_module(module), kind)(options)
+    except (ImportError, AttributeError) as error:
+        raise BadConfig(f"back-end {name!r} cannot be loaded: {error}") from error
     except ValidationError as error:
         raise BadConfig(f"options of back-end {name}: {describe(error)}") from error

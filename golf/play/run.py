@@ -20,11 +20,12 @@ from golf import durable, rules
 from golf.environment import inherited
 from golf.errors import AmbiguousInput, FrozenFileChanged, GolfError, JobFailed, UnreadableInput
 from golf.jobs import process, progress, remote
-from golf.jobs.backend import Launch, open_backend
+from golf.jobs.backend import open_backend
 from golf.jobs.leases import Leases
 from golf.measure import artifact, bpb, logs, references, shards
 from golf.play import experiments, gate, promotion, record, worktree
 from golf.play.budget import cost_usd
+from golf.play.launch import launch
 from golf.play.replay import Replay
 from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import TierSettings, Workspace
@@ -148,11 +149,8 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
         code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
         before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
         relative = str(script.relative_to(root))
-        command = [word.replace("{script}", relative) for word in experiment.command or setting.tier.command]
-        if setting.tier.backend != "local":
-            ended = _elsewhere(setting, seed, root, command, should_stop)
-        else:
-            ended = _here(setting, seed, root, command, should_stop)
+        train = _here if setting.tier.backend == "local" else _elsewhere
+        ended = train(setting, seed, root, relative, should_stop)
         if ended.reason is not None or ended.exit_code != 0:
             log = setting.log(seed)
             raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
@@ -164,12 +162,11 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
     return ended
 
 
-def _here(
-    setting: Setting, seed: int, root: Path, words: list[str], should_stop: Callable[[], str | None]
-) -> process.Ended:
+def _here(setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]) -> process.Ended:
     """The trainer as a process of this machine."""
     python = setting.workspace.python
-    command = [word.replace("{python}", python) for word in words]
+    words = setting.experiment.command or setting.tier.command
+    command = [word.replace("{python}", python).replace("{script}", script) for word in words]
     env = {
         **inherited(),
         **threads(setting.tier.parallel_seeds),
@@ -191,7 +188,7 @@ def _here(
 
 
 def _elsewhere(
-    setting: Setting, seed: int, root: Path, words: list[str], should_stop: Callable[[], str | None]
+    setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]
 ) -> process.Ended:
     """The trainer on the tier's back-end, for what is left of the run's time; its weights come back into `root`."""
     tier = setting.tier
@@ -199,20 +196,21 @@ def _elsewhere(
     left_s = tier.time_limit_s - (time.monotonic() - setting.started)
     if left_s <= 0:
         raise JobFailed(f"seed {seed} was not started: the run is over its time limit of {tier.time_limit_s:g} s")
-    launch = Launch(
+    asked = launch(
+        setting.experiment,
+        tier,
+        setting.env,
         key=lease.key,
         owner=lease.owner,
         tree=root,
-        command=words,
-        env={**setting.env, "SEED": str(seed), "RUN_ID": f"seed{seed}"},
-        outputs=[f"*{ending}" for ending in (*artifact.COMPRESSED, *artifact.RAW)],
+        script=script,
+        seed=seed,
         time_limit_s=left_s,
-        gpus=tier.gpus,
     )
     return remote.run(
         setting.workspace,
         open_backend(tier.backend, tier.options),
-        launch,
+        asked,
         output=setting.log(seed),
         stop_file=setting.stop_file(seed),
         should_stop=should_stop,

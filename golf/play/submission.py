@@ -12,10 +12,12 @@ from pathlib import Path
 
 from golf.errors import BadConfig, RuleBroken
 from golf.jobs.backend import open_backend
-from golf.play import experiments, promotion, settlement, start
+from golf.jobs.progress import Price
+from golf.play import experiments, promotion, settlement, start, worktree
 from golf.play.budget import BudgetBook
+from golf.play.launch import launch
 from golf.play.replay import Replay
-from golf.schema import Experiment, Job, Promotion
+from golf.schema import Experiment, Job, Promotion, SubmissionPlan
 from golf.workspace import Workspace
 
 NAME_CHARACTERS = 80
@@ -54,16 +56,13 @@ def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = Fal
 
 
 def check(workspace: Workspace, name: str, tier: str) -> Promotion:
-    """The gates of a paid run, all of them passed; a dry run of `submit`.
+    """The gates of a paid run, all of them passed.
 
     Raises:
         GolfError: as `submit`.
     """
     settings = workspace.tier(tier)
-    seeds = experiments.load(experiments.find(workspace, name)).seeds
-    price = settlement.price(tier, settings, len(seeds))
-    if price.at_most_usd == 0:
-        raise BadConfig(f"tier {tier!r} is free: it needs no submission. Play it: golf run (run_experiment)")
+    _price(workspace, name, tier)
     if settings.backend != "local":
         open_backend(settings.backend, settings.options)
     found = promotion.check_promotion(workspace, name, tier)
@@ -76,6 +75,59 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
             + "\n".join(f"- {gate.name}: {gate.reason}" for gate in missing)
         )
     return found
+
+
+def plan(workspace: Workspace, name: str, tier: str) -> SubmissionPlan:
+    """What `submit` would do, whether or not every gate is passed: a dry run.
+
+    Raises:
+        BadConfig: the tier is free, has no price that can be computed, or its back-end cannot be used.
+        UnreadableInput: the experiment has no score yet.
+    """
+    settings = workspace.tier(tier)
+    price = _price(workspace, name, tier)
+    found = promotion.check_promotion(workspace, name, tier)
+    folder = experiments.find(workspace, name)
+    result, claim = experiments.read_result(folder), experiments.load(folder)
+    assert result is not None  # check_promotion has read it
+    env = experiments.settings(workspace, claim, settings)
+    sizes = worktree.sizes(workspace.root, result.commit)
+    one = {
+        seed: launch(
+            claim, settings, env, key=f"caddie-OWNER-RUN-s{seed}", owner="OWNER", tree=workspace.root,
+            script=str(experiments.relative(workspace, folder.name) / claim.script), seed=seed,
+            time_limit_s=settings.time_limit_s,
+        )
+        for seed in claim.seeds
+    }  # fmt: skip
+    is_here = settings.backend == "local"
+    backend = None if is_here else open_backend(settings.backend, settings.options)
+    return SubmissionPlan(
+        experiment=folder.name,
+        tier=tier,
+        backend=settings.backend,
+        command=list(one[claim.seeds[0]].command),
+        seeds=claim.seeds,
+        machines=1 if is_here else min(settings.parallel_seeds, len(claim.seeds)),
+        commit=result.commit,
+        files=len(sizes),
+        files_bytes=sum(sizes.values()),
+        largest=sorted(sizes, key=lambda path: -sizes[path])[:3],
+        settings=env,
+        time_limit_s=settings.time_limit_s,
+        hourly_usd=round(price.usd_per_s * 3600, 6),
+        at_most_usd=price.at_most_usd,
+        asked=[] if backend is None else [backend.plan(each) for each in one.values()],
+        promotion=found,
+    )
+
+
+def _price(workspace: Workspace, name: str, tier: str) -> Price:
+    seeds = experiments.load(experiments.find(workspace, name)).seeds
+    price = settlement.price(tier, workspace.tier(tier), len(seeds))
+    if price.at_most_usd == 0:
+        raise BadConfig(f"tier {tier!r} is free: it needs no submission. Play it: golf run (run_experiment)")
+    return price
 
 
 def _paid(workspace: Workspace, folder: Path, claim: Experiment) -> Path:

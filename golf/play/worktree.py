@@ -159,6 +159,17 @@ def difference(folder: Path, before: str, after: str, besides: Iterable[str] = (
     )
 
 
+def sizes(folder: Path, commit: str) -> dict[str, int]:
+    """Every file of a commit, by its path, with its bytes."""
+    found = {}
+    for line in git(folder, "ls-tree", "-r", "-l", "-z", commit).split("\0"):
+        facts, _, path = line.partition("\t")
+        size = facts.split()[-1:]
+        if path and size and size[0].isdigit():
+            found[path] = int(size[0])
+    return found
+
+
 def files(folder: Path, commit: str) -> list[str]:
     """Files of a snapshot below `folder`, relative to it."""
     top = toplevel(folder)

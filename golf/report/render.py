@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from golf.report.progress import progress
 from golf.report.words import clean, is_terminal, word, write_lines
-from golf.schema import Artifact, Budget, Evaluation, History, Job, Promotion, Result, Row
+from golf.schema import Artifact, Budget, Evaluation, History, Job, Promotion, Result, Row, SubmissionPlan
 
 __all__ = ["Fact", "Table", "View", "best", "progress", "row", "show", "view"]
 
@@ -249,6 +249,29 @@ def _progress_of(job: Job) -> str | None:
 @view.register
 def _(noun: Promotion) -> View:
     return View(f"promotion of {noun.experiment}", [Fact("experiment", noun.experiment), *_promotion_blocks(noun)])
+
+
+@view.register
+def _(noun: SubmissionPlan) -> View:
+    return View(
+        f"dry run: {noun.experiment} on {noun.tier}",
+        [
+            Fact("backend", noun.backend),
+            Fact("command", " ".join(noun.command)),
+            Fact("seeds", noun.seeds),
+            Fact("machines", noun.machines),
+            Fact("commit", noun.commit[:12]),
+            Fact("files", noun.files),
+            Fact("files_bytes", noun.files_bytes),
+            *[Fact("largest", path) for path in noun.largest],
+            *[Fact("setting", f"{key}={value}") for key, value in sorted(noun.settings.items())],
+            Fact("time_limit_s", noun.time_limit_s),
+            Fact("hourly_usd", noun.hourly_usd),
+            Fact("at_most_usd", noun.at_most_usd),
+            *[Fact(f"asked.{key}", value) for asked in noun.asked[:1] for key, value in asked.items()],
+            *_promotion_blocks(noun.promotion),
+        ],
+    )
 
 
 def _promotion_blocks(noun: Promotion) -> list[Fact | Table]:

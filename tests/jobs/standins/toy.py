@@ -25,6 +25,7 @@ class Toy:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.folder = Path(options["folder"])
+        self.settings = RemoteSettings(**{key: value for key, value in options.items() if key != "folder"})
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def fault(self, name: str | None) -> None:
@@ -46,7 +47,7 @@ class Toy:
         place.mkdir()
         shutil.copytree(launch.tree, place / payload.TREE, symlinks=True)
         (place / "owner").write_text(launch.owner)
-        (place / payload.SCRIPT).write_text(payload.script(launch, RemoteSettings(python="python3")))
+        (place / payload.SCRIPT).write_text(payload.script(launch, self.settings))
         child = subprocess.Popen(["sh", str(place / payload.SCRIPT)], start_new_session=True)
         (place / "pid").write_text(f"{child.pid} {psutil.Process(child.pid).create_time()}")
         child.returncode = 0

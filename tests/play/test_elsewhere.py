@@ -1,0 +1,97 @@
+"""A run whose trainers are elsewhere is recorded like any other, and costs what its launches cost."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from scene import TINY, course_settings, scored, verdict
+
+from golf.errors import BadConfig
+from golf.jobs.leases import Leases
+from golf.jobs.local import LocalJobs
+from golf.play import experiments, record, start, submission
+from golf.play.budget import BudgetBook
+from golf.workspace import Workspace
+
+BASELINE = (Path(__file__).parents[2] / "baselines" / "naive" / "train_gpt.py").read_text()
+STANDINS = str(Path(__file__).parents[1] / "jobs")
+
+
+@pytest.fixture
+def far(course_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A reviewed experiment 4 % better than its parent, and a tier on a provider that is a folder."""
+    monkeypatch.syspath_prepend(STANDINS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([STANDINS, os.environ.get("PYTHONPATH", "")]))
+    root = course_workspace.root
+    settings = "".join(f'{key} = "{value}"\n' for key, value in TINY.items())
+    here = course_settings(course_workspace)
+    (root / "golf.toml").write_text(
+        f"{here}[jobs]\nlease_s = 5\npoll_s = 0.2\n[tiers.local]\n"
+        '[tiers.far]\nbackend = "standins.toy:Toy"\ngpus = 8\nhourly_rate_usd = 20\ntime_limit_s = 300\n'
+        f'parallel_seeds = 2\ncommand = ["{sys.executable}", "-u", "{{script}}"]\n'
+        f'[tiers.far.options]\nfolder = "{tmp_path / "provider"}"\n'
+        f'data = "{course_workspace.data}"\ntokenizer = "{course_workspace.tokenizer}"\n[tiers.far.env]\n{settings}'
+    )
+    workspace = Workspace(root)
+    scored(workspace, "base", 1.3, script=BASELINE)
+    scored(workspace, "next", 1.248, script=BASELINE + "\n# changed\n", parent="base", seeds=[1, 2])
+    verdict(workspace, "next")
+    return workspace
+
+
+def test_a_paid_run_elsewhere_is_scored_here_recorded_once_and_settled_by_its_launches(far: Workspace) -> None:
+    job = submission.submit(far, "next", "far")
+    set_aside = BudgetBook(far.database, far.config.budget).state().reserved_usd
+    ended = LocalJobs(far).wait(job.id, 240)
+    assert ended.state == "done", ended.message
+    record.recover(far)
+    leases = Leases(far.database).of_run(job.id)
+    assert [lease.state for lease in leases] == ["gone", "gone"]
+    money = BudgetBook(far.database, far.config.budget).state()
+    assert money.reserved_usd == 0
+    assert 0 < money.spent_usd == pytest.approx(sum(lease.cost_usd for lease in leases), abs=1e-6)
+    assert set_aside == pytest.approx(2 * 300 / 3600 * 20, abs=1e-6)
+    result = experiments.read_result(far.experiments / ended.subject)
+    assert result is not None and result.val_bpb is not None
+    assert result.cost_usd == pytest.approx(money.spent_usd, abs=1e-3)
+    assert [seed.seed for seed in result.seeds] == [1, 2]
+    assert all((far.experiments / ended.subject / seed.log).read_text() for seed in result.seeds)
+
+
+def test_a_dry_run_shows_the_plan_and_asks_nobody(far: Workspace, tmp_path: Path) -> None:
+    plan = submission.plan(far, "next", "far")
+    assert plan.promotion.promoted and plan.machines == 2
+    assert plan.at_most_usd == pytest.approx(2 * 300 / 3600 * 20, abs=1e-6)
+    assert plan.files >= 2 and plan.files_bytes > 10_000
+    assert [asked["folder"] for asked in plan.asked] == ["caddie-OWNER-RUN-s1", "caddie-OWNER-RUN-s2"]
+    assert not Leases(far.database).planned()
+
+
+def test_a_paid_back_end_without_a_price_is_refused(far: Workspace) -> None:
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace("hourly_rate_usd = 20\n", ""))
+    with pytest.raises(BadConfig, match="is not free"):
+        submission.submit(Workspace(far.root), "next", "far")
+
+
+def test_playing_never_spends_money_elsewhere(far: Workspace) -> None:
+    scored(far, "eager", 1.2, script=BASELINE, tier="far")
+    with pytest.raises(BadConfig, match="never spends money"):
+        start.start_run(far, "eager", again=True)
+
+
+def test_cancelling_ends_the_launch_and_pays_for_its_seconds(far: Workspace) -> None:
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace(f'"{sys.executable}", "-u", "{{script}}"', '"sleep", "200"'))
+    workspace = Workspace(far.root)
+    job = submission.submit(workspace, "next", "far")
+    jobs = LocalJobs(workspace)
+    book = Leases(workspace.database)
+    from scene import eventually
+
+    eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["held", "held"], 60)
+    assert jobs.cancel(job.id).state == "cancelled"
+    record.recover(workspace)
+    assert [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"]
+    assert BudgetBook(workspace.database, workspace.config.budget).state().reserved_usd == 0

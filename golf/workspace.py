@@ -65,6 +65,8 @@ class JobsSettings(Settings):
     """A launch that nobody has looked after for so long is ended."""
     poll_s: float = Field(default=5.0, gt=0.0, le=60.0)
     """Between two looks at it."""
+    settling_s: float = Field(default=600.0, ge=0.0, le=86_400.0)
+    """An unanswered launch that no listing has shown for so long never came to be; its money is free again."""
 
 
 class DataSettings(Settings):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from golf.errors import GolfError
 from golf.jobs.backend import Backend, Remote, open_backend
-from golf.jobs.leases import SETTLING_S, Lease, Leases, now_us
+from golf.jobs.leases import Lease, Leases, now_us
 from golf.jobs.store import JobStore
 from golf.workspace import Workspace
 
@@ -40,7 +40,7 @@ def due(workspace: Workspace, open_for: Opener = opened, is_forgotten: Callable[
         if not is_over and not (is_forgotten and is_forgotten(lease)):
             continue
         try:
-            is_gone = end(leases, open_for(lease), lease, "nobody looked after it any more")
+            is_gone = end(workspace, open_for(lease), lease, "nobody looked after it any more")
         except GolfError as error:
             print(f"{lease.key}: {error}", file=sys.stderr, flush=True)
             is_gone = False
@@ -48,12 +48,13 @@ def due(workspace: Workspace, open_for: Opener = opened, is_forgotten: Callable[
     return all_gone
 
 
-def end(leases: Leases, backend: Backend, lease: Lease, message: str, confirm_s: float = CONFIRM_S) -> bool:
+def end(workspace: Workspace, backend: Backend, lease: Lease, message: str) -> bool:
     """End one launch and close its lease; False when the provider has not confirmed it yet.
 
     Raises:
         BackendFailed: the provider could not be reached.
     """
+    leases = Leases(workspace.database)
     lease = leases.get(lease.key)
     if lease.state == "gone":
         return True
@@ -61,8 +62,8 @@ def end(leases: Leases, backend: Backend, lease: Lease, message: str, confirm_s:
         return leases.gone(lease.key, 0.0, "seconds", "never asked for") or True
     remote = found(leases, backend, lease)
     if remote is None and lease.state == "asked" and lease.remote_id is None:
-        return _never_came(leases, lease)
-    deadline = time.monotonic() + confirm_s
+        return _never_came(leases, lease, workspace.config.jobs.settling_s)
+    deadline = time.monotonic() + CONFIRM_S
     pause = 0.2
     while remote is not None and remote.state != "ended":
         backend.end(remote.id)
@@ -99,8 +100,8 @@ def close(leases: Leases, lease: Lease, remote: Remote | None, message: str) -> 
     leases.gone(lease.key, seconds * lease.usd_per_s, "seconds", message)
 
 
-def _never_came(leases: Leases, lease: Lease) -> bool:
+def _never_came(leases: Leases, lease: Lease, settling_s: float) -> bool:
     """An unanswered launch that is in no listing: believed to have come to nothing only after a while."""
-    if 0 <= lease.age_s() < SETTLING_S:
+    if 0 <= lease.age_s() < settling_s:
         return False
     return leases.gone(lease.key, 0.0, "seconds", "it was asked for and the provider has never listed it") or True

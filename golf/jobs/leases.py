@@ -55,9 +55,6 @@ CREATE TABLE IF NOT EXISTS owner (tag TEXT NOT NULL);
 
 RENEWALS = 6
 """In the time that a lease holds without one."""
-SETTLING_S = 600.0
-"""An unanswered launch that no listing has shown for so long never came to be."""
-
 LeaseState = Literal["planned", "asked", "held", "gone"]
 
 

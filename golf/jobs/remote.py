@@ -46,7 +46,7 @@ def run(
         if last is not None and reason is None:
             _fetch(backend, remote_id, launch)
     finally:
-        _end(leases, backend, lease)
+        _end(workspace, backend, lease)
     if reason is None and (last is None or last.exit_code is None):
         told = f": {last.message}" if last is not None and last.message else ""
         raise JobFailed(f"{launch.key} ended at its provider without an exit code{told}. Output: {output}")
@@ -95,10 +95,10 @@ def _fetch(backend: Backend, remote_id: str, launch: Launch) -> None:
         raise JobFailed(f"{launch.key} has ended, and its outputs could not be fetched: {error}") from error
 
 
-def _end(leases: Leases, backend: Backend, lease: Lease) -> None:
+def _end(workspace: Workspace, backend: Backend, lease: Lease) -> None:
     """What cannot be ended now is the watchdog's; its lease is open and no longer renewed."""
     try:
-        ending.end(leases, backend, lease, "its run has ended")
+        ending.end(workspace, backend, lease, "its run has ended")
     except BackendFailed:
         return
 

@@ -119,8 +119,8 @@ def test_an_unanswered_launch_that_is_in_no_listing_keeps_its_lease(
     with pytest.raises(JobFailed, match="in no listing"):
         scene.run(TRAINS)
     assert scene.lease.state == "asked"  # its money stays set aside
-    monkeypatch.setattr(ending, "SETTLING_S", 0.0)
-    assert ending.end(scene.book, scene.provider, scene.lease, "looked again")
+    (scene.workspace.root / "golf.toml").write_text("[jobs]\nsettling_s = 0\n")
+    assert ending.end(Workspace(scene.workspace.root), scene.provider, scene.lease, "looked again")
     assert scene.lease.state == "gone" and scene.lease.cost == 0
 
 
@@ -130,7 +130,7 @@ def test_a_provider_that_cannot_be_reached_keeps_the_lease_open_and_the_next_loo
     scene.book.held(scene.key, scene.key)
     scene.provider.fault("network_lost")
     with pytest.raises(BackendFailed):
-        ending.end(scene.book, scene.provider, scene.lease, "x")
+        ending.end(scene.workspace, scene.provider, scene.lease, "x")
     scene.store.ended(scene.record.id, "lost", None, "")
     assert not ending.due(scene.workspace)
     assert scene.lease.state == "held"
@@ -182,7 +182,7 @@ def test_a_twin_that_a_repeated_question_made_is_ended_and_a_stranger_is_not(sce
     ours = toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS)
     scene.provider.submit(ours)
     scene.provider.submit(toy.launch("caddie-00000000-20261130-120000-abcdef-s1", "00000000", scene.tree, STAYS))
-    assert ending.end(scene.book, scene.provider, scene.lease, "x")
+    assert ending.end(scene.workspace, scene.provider, scene.lease, "x")
     (stranger,) = scene.provider.mine("00000000")
     assert stranger.state == "running"
     scene.provider.end(stranger.id)

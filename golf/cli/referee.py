@@ -70,6 +70,15 @@ def register(verbs: verb.Verbs) -> None:
 def _scorer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", help=TARGET)
     parser.add_argument("--script", type=Path, help="training script, when it is not beside the weights")
+    parser.add_argument(
+        "--with",
+        dest="beside",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="a file or folder the scorer reads, e.g. weights: it sees its script, the modules beside it, and no other",
+    )
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE", help="a setting the script reads")
     parser.add_argument("--seed", type=int, help="which seed's artifact of an experiment (default: the largest)")
     parser.add_argument("--vocab-size", type=verb.whole, help="of a Python file that does not say")
@@ -105,6 +114,7 @@ def _target(arguments: argparse.Namespace) -> dict[str, Any]:
         seq_len=arguments.seq_len,
         stride=arguments.stride,
         device=arguments.device,
+        beside=arguments.beside,
     )
     return {"target": target, "workspace": workspace, "data": arguments.data, "tokenizer": arguments.tokenizer}
 

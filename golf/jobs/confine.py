@@ -33,7 +33,7 @@ import psutil
 import golf
 from golf.environment import inherited
 from golf.errors import JobFailed
-from golf.jobs import jail, process
+from golf.jobs import jail, process, view
 from golf.referee.reading import printable
 
 PRIVATE = (
@@ -44,6 +44,8 @@ PRIVATE = (
 
 _LAST_WORDS = 4_096
 _LINE_MAX = 1 << 16
+_TOLD_MAX = 6
+"""Paths named of those that are shown."""
 _POLL_S = 0.2
 
 
@@ -73,6 +75,7 @@ class Confined:
         *,
         env: Mapping[str, str] | None = None,
         hidden: Sequence[Path] = (),
+        shown: Sequence[Path] | None = None,
         devices: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> None:
@@ -83,6 +86,8 @@ class Confined:
             env: Variables besides the inherited ones. A Python finds `golf`, and nothing beside it.
             hidden: Files and folders it must not read, e.g. the text that a decoder has to come up with. Of a folder
                 with the program or golf in it, these are kept.
+            shown: Files and folders that are all it sees besides the interpreter, the system's libraries, golf and its
+                scratch folder. None: everything but what is hidden, for what has to find its own way.
             devices: Names below /dev that it may use besides `jail.DEVICES`, e.g. `nvidia0`.
             limits: None: the defaults.
         """
@@ -91,6 +96,7 @@ class Confined:
         self.lacking: list[str] = []
         self._command, self._env = list(command), dict(env or {})
         self._hidden, self._devices = list(hidden), list(devices)
+        self._shown = None if shown is None else [Path(os.path.realpath(path)) for path in shown]
         self._stack = contextlib.ExitStack()
         self._is_over = threading.Event()
         self._stopped_for: str | None = None
@@ -162,6 +168,7 @@ class Confined:
         self._stack.callback(_remove, place)
         self._stack.callback(self._sweep, place.name)
         (place / "scratch").mkdir()
+        (place / "view").mkdir()
         (place / "library").mkdir()  # golf alone: where it is installed may be full of another Python's packages
         (place / "library" / "golf").symlink_to(Path(golf.__file__).resolve().parent)
         self._deadline = time.monotonic() + self.limits.time_s
@@ -211,10 +218,20 @@ class Confined:
             "answers": answers,
             "scratch": scratch,
             "hidden": sorted(str(path) for path in outermost if os.path.exists(path)),  # noqa: PTH110 # never raises
+            "view": self._view(place),
             "kept": sorted({str(path) for path in _needed(self._command[0]) if path.is_dir()}),
             "devices": [name for name in self._devices if (Path("/dev") / name).exists()],
             "limits": {"memory_bytes": self.limits.memory_bytes, "scratch_bytes": self.limits.scratch_bytes},
         }
+
+    def _view(self, place: Path) -> dict[str, object] | None:
+        if self._shown is None:
+            return None
+        program = shutil.which(self._command[0]) or self._command[0]
+        places, links = view.of(program, [*self._shown, place / "library", place / "library" / "golf"])
+        told = ", ".join(map(str, self._shown[:_TOLD_MAX])) or "golf"
+        told += f" and {len(self._shown) - _TOLD_MAX} more" if len(self._shown) > _TOLD_MAX else ""
+        return {"root": str(place / "view"), "places": places, "links": links, "told": told}
 
     def _receive(self) -> None:
         self._wait(self._answers, select.POLLIN)

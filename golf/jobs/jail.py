@@ -25,8 +25,11 @@ ANSWERS = 3
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 1 << 17, 1 << 27, 1 << 28, 1 << 29, 1 << 30
-AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+AT_FDCWD, AT_RECURSIVE, MNT_DETACH = -100, 0x8000, 2
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 22, 24, 38
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+"""A system call that the C library does not offer."""
+
 MOUNT_SETATTR, LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 442, 444, 445, 446
 """System calls, by the same number on x86-64 and arm64."""
 
@@ -40,6 +43,9 @@ io_uring would open sockets past the filter, and keyrings outlive a process.
 """
 
 SEPARATE = "no network: network, process and IPC namespaces of its own"
+
+VIEW = "nothing to be seen but the interpreter, the system's libraries and"
+"""Begins the measure that decides what a scorer could have read."""
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 
@@ -57,7 +63,7 @@ def main(spec: dict) -> None:
     def attempt(name: str, measure: Callable[[], object]) -> bool:
         try:
             measure()
-        except (OSError, ValueError, AttributeError, NotImplementedError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
             lacking.append(f"{name}: {getattr(error, 'strerror', None) or error}")
             return False
         in_force.append(name)
@@ -68,6 +74,8 @@ def main(spec: dict) -> None:
         follow()
         if attempt("everything read-only but a scratch folder in memory: mount namespace", lambda: remount(spec)):
             writable.append("/dev/shm")  # which is its own by now
+    if spec["view"]:
+        attempt(f"{VIEW} {spec['view']['told']}", lambda: see(spec, len(writable) > 1))
     if spec["hidden"]:
         attempt(f"hidden: {', '.join(spec['hidden'])}", lambda: hide(spec, len(writable) > 1))
     os.chdir(spec["scratch"])
@@ -144,11 +152,40 @@ def remount(spec: dict) -> None:
         _mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
+def see(spec: dict, is_own: bool) -> None:
+    """Move into a root of its own, with what is to be seen in it; of the old one nothing is left.
+
+    pivot_root puts the old root over the new one, where it can be taken off.
+    """
+    if not is_own:
+        raise NotImplementedError("needs the mount namespace")
+    root, scratch = spec["view"]["root"], spec["scratch"]
+    _mount("view", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=16m,mode=755")
+    for place in (*spec["view"]["places"], scratch):
+        there = Path(root + place)
+        is_folder = Path(place).is_dir()
+        (there if is_folder else there.parent).mkdir(parents=True, exist_ok=True)
+        if not is_folder:
+            there.touch()
+        _mount(place, str(there), None, MS_BIND | MS_REC)
+    for link, to in spec["view"]["links"].items():
+        there = Path(root + link)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.symlink_to(to)
+    _attributes(root, MS_RDONLY, 0)
+    os.chdir(root)
+    _system(PIVOT_ROOT[os.uname().machine], b".", b".")
+    _call("umount2", b".", MNT_DETACH)
+    os.chdir("/")
+
+
 def hide(spec: dict, is_own: bool) -> None:
     """Nothing where these files and folders are, but for what is kept of them."""
     if not is_own:
         raise NotImplementedError("needs the mount namespace")
     for path in spec["hidden"]:
+        if not os.path.lexists(path):
+            continue  # it is not in the view
         if not Path(path).is_dir():
             _mount("/dev/null", path, None, MS_BIND)
             continue

@@ -27,6 +27,8 @@ NUM_TOKENS = 256
 STREAM_TOKENS_MAX = 4_000_000
 """Read of the split to draw documents from."""
 
+DEVICES = ("cpu", "cuda", "mps", "auto")
+
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Sums in another order would be noise."""
 
@@ -40,6 +42,18 @@ class Target:
     python: str
     """The interpreter."""
     device: str = "cpu"
+    beside: tuple[Path, ...] = ()
+    """Other files and folders that are part of it, e.g. weights that a function reads."""
+
+    def parts(self) -> list[Path]:
+        """All it is made of: its files, the modules beside its script, and what was named besides.
+
+        It sees nothing else of the disk but the interpreter and the system's libraries.
+        """
+        files = [Path(path).resolve() for path in self.source.files]
+        modules = [path for path in sorted(files[0].parent.glob("*.py")) if path.is_file()]
+        packages = [path.parent for path in sorted(files[0].parent.glob("*/__init__.py"))]
+        return list(dict.fromkeys([*files, *self.beside, *modules, *packages]))
 
 
 def find_target(
@@ -54,6 +68,7 @@ def find_target(
     stride: int | None = None,
     dtype: str = "float32",
     device: str = "cpu",
+    beside: Sequence[Path] = (),
 ) -> Target:
     """What `target` means: `FILE.py:NAME`, an experiment of the workspace, or a checkpoint with its script.
 
@@ -66,18 +81,24 @@ def find_target(
         checkpoint_seed: Which seed's artifact of an experiment; None: the largest.
         vocab_size: Of a Python file that does not say.
         seq_len, stride, dtype, device: As `golf evaluate-bpb` means them.
+        beside: Files and folders that the scorer reads besides its own script, the modules there and its weights.
 
     Raises:
         NotFound: there is nothing of this name, or the experiment has no artifact.
         AmbiguousInput: several files could be the weights.
-        BadConfig: a Python file without a name in it.
+        BadConfig: a Python file without a name in it, or no such device.
     """
+    if device.partition(":")[0] not in DEVICES:
+        raise BadConfig(f"there is no device {device!r}; known: {', '.join(DEVICES)}")
+    if lost := [path for path in beside if not path.exists()]:
+        raise NotFound(f"there is nothing at {lost[0]}. --with takes a file or folder that the scorer reads")
+    others = tuple(path.resolve() for path in beside)
     python = sys.executable if workspace is None else workspace.python
     file, colon, name = target.rpartition(":")
     if colon and file.endswith(".py"):
         if not Path(file).is_file():
             raise NotFound(f"there is no file {file}. Give FILE.py:NAME, an experiment or a folder with weights")
-        return Target(target, scorers.PythonFile(str(Path(file).resolve()), name, vocab_size), python, device)
+        return Target(target, scorers.PythonFile(str(Path(file).resolve()), name, vocab_size), python, device, others)
     if target.endswith(".py"):
         raise BadConfig(
             f"{target} may define several scorers: give FILE.py:NAME, a function score(tokens) or a factory"
@@ -104,7 +125,7 @@ def find_target(
         device=device,
         threads=1,
     )
-    return Target(target, source, python, device)
+    return Target(target, source, python, device, others)
 
 
 def audit(
@@ -147,7 +168,7 @@ def audit(
         raise BadConfig(f"num_positions is {num_positions}; an audit needs at least 1")
     chosen = target if isinstance(target, Target) else find_target(target, workspace=workspace)
     found_shards = _shards(workspace, data)
-    processes = Processes(chosen, _hidden(found_shards, data, chosen), time_limit_s, memory_bytes)
+    processes = Processes(chosen, hidden_text(found_shards, data, chosen), time_limit_s, memory_bytes)
     texts: list[Text] = []
 
     def text(vocab_size: int) -> Text:
@@ -205,6 +226,7 @@ class Processes:
             [self.target.python, "-m", "golf.referee.exchange", json.dumps(scorers.to_json(self.target.source))],
             env=dict.fromkeys(ONE_THREAD, "1"),
             hidden=self.hidden,
+            shown=self.target.parts(),
             devices=[gpu.name for gpu in gpus if gpu.is_char_device()],
             limits=Limits(time_s=left, memory_bytes=self.memory_bytes),
         )
@@ -223,12 +245,15 @@ def _shards(workspace: Workspace | None, data: Path | None) -> list[Path]:
     return []
 
 
-def _hidden(paths: Sequence[Path], data: Path | None, target: Target) -> list[Path]:
-    """The text, and what lies beside it and may be the same text; not the folder itself where the scorer is in it."""
+def hidden_text(paths: Sequence[Path], data: Path | None, target: Target) -> list[Path]:
+    """The text, and what lies beside it and may be the same text; not the folder itself where the scorer is in it.
+
+    Hidden even if it should lie in a folder that the scorer is shown.
+    """
     if not paths or paths == [data]:
         return list(paths)
     folder = paths[0].parent
-    own = [Path(path).resolve() for path in target.source.files]
+    own = target.parts()
     if not any(path.is_relative_to(folder.resolve()) for path in own):
         return [folder]
     return [entry for entry in folder.iterdir() if not any(path.is_relative_to(entry.resolve()) for path in own)]

@@ -65,6 +65,7 @@ def _table(target: str, workspace: Workspace | None, tokenizer: Path, time_limit
     child = Confined(
         [python, "-m", "golf.referee.table_server", str(script), str(tokenizer.resolve()), str(vocab_size)],
         env=dict.fromkeys(ONE_THREAD, "1"),
+        shown=[tokenizer.resolve(), *sorted(script.parent.glob("*.py"))],
         limits=Limits(time_s=time_limit_s),
     )
     with child:

@@ -1,29 +1,27 @@
 """`golf certify`: a slice of the validation text through a scorer into bits, and back in a process that never saw it.
 
-The scorer's processes get a copy of script and weights; the workspace with its data is hidden from them, and they are
-asked one position at a time, so that what comes back comes from the artifact and the bits alone.
+The scorer's processes see the artifact, the interpreter and the system's libraries, and no other file; they are asked
+one position at a time, so that what comes back comes from the artifact and the bits alone. What the artifact weighs is
+said: a text in it needs no bits.
 """
 
 import bisect
-import contextlib
-import dataclasses
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from golf.errors import BadConfig, NotFound
+from golf.jobs import jail
 from golf.measure import byte_counts, shards
 from golf.play import experiments
-from golf.play.audit import Processes, Target, find_target
+from golf.play.audit import Processes, Target, find_target, hidden_text
 from golf.referee import certificate, scorers
 from golf.rulings import Certificate
 from golf.workspace import Workspace
 
 TEXT_BYTES = 64_000
 TEXT_BYTES_MAX = 10_000_000
+_PARTS_TOLD = 6
 WINDOWS_TOKENS = 1 << 18
 """Read beyond what is asked for, so that windows can be whole."""
 
@@ -72,51 +70,28 @@ def certify(
 
     ends = range(2, tokens.size + 1)
     wanted = 2 + bisect.bisect_left(ends, text_bytes, key=lambda end: count_bytes(tokens[:end]))
-    hidden = [split, *([workspace.root] if workspace else [])]
-    with _apart(chosen) as copy:
-        processes = Processes(copy, hidden, time_limit_s, memory_bytes)
-        found = certificate.certify(
-            processes.fresh,
-            tokens,
-            wanted,
-            count_bytes,
-            target=chosen.name,
-            claimed_bpb=_claim(workspace, chosen.name),
-            settings=_settings(chosen),
-            progress=progress,
-        )
-    return found.model_copy(update={"confinement": processes.in_force, "unconfined": processes.lacking})
+    hidden = hidden_text([split] if split.is_file() else shards.find_shards(split, "val"), data, chosen)
+    processes = Processes(chosen, hidden, time_limit_s, memory_bytes)
+    found = certificate.certify(
+        processes.fresh,
+        tokens,
+        wanted,
+        count_bytes,
+        target=chosen.name,
+        claimed_bpb=_claim(workspace, chosen.name),
+        settings=_settings(chosen),
+        progress=progress,
+    )
+    told: dict[str, object] = {"confinement": processes.in_force, "unconfined": processes.lacking}
+    if any(line.startswith(jail.VIEW) for line in processes.lacking):
+        told["reason"] = f"{found.reason}; this system did not keep other files from the scorer, see not_confined"
+    return found.model_copy(update=told)
 
 
 def _text(split: Path, text_bytes: int) -> np.ndarray:
     """Tokens from the beginning of the split, enough for `text_bytes` bytes and a window more, or all there are."""
     stream = shards.Stream([split] if split.is_file() else shards.find_shards(split, "val"))
     return stream.read(0, min(len(stream), text_bytes + WINDOWS_TOKENS)).astype(np.int64)
-
-
-@contextlib.contextmanager
-def _apart(target: Target) -> Iterator[Target]:
-    """The target in a folder of its own, so that the workspace it came from can be hidden."""
-    source = target.source
-    with tempfile.TemporaryDirectory(prefix="golf-certify-") as name:
-        folder = Path(name)
-        if isinstance(source, scorers.Checkpoint):
-            _copy_scripts(Path(source.script), folder)
-            weights = folder / Path(source.weights).name
-            shutil.copyfile(source.weights, weights)
-            script = str(folder / Path(source.script).name)
-            source = dataclasses.replace(source, script=script, weights=str(weights))
-        else:
-            _copy_scripts(Path(source.path), folder)
-            source = dataclasses.replace(source, path=str(folder / Path(source.path).name))
-        yield dataclasses.replace(target, source=source)
-
-
-def _copy_scripts(script: Path, folder: Path) -> None:
-    """A script and the modules beside it that it may import."""
-    for path in script.parent.glob("*.py"):
-        if path.is_file():
-            shutil.copyfile(path, folder / path.name)
 
 
 def _claim(workspace: Workspace | None, name: str) -> float | None:
@@ -128,6 +103,15 @@ def _claim(workspace: Workspace | None, name: str) -> float | None:
 
 def _settings(target: Target) -> list[str]:
     lines = ["one position at a time, from the prefix alone, in encoder and decoder", "one CPU thread"]
+    parts = target.parts()
+    sizes = ", ".join(f"{path.name} {_num_bytes(path)}" for path in parts[:_PARTS_TOLD])
+    more = f" and {len(parts) - _PARTS_TOLD} more with {sum(map(_num_bytes, parts[_PARTS_TOLD:]))}"
+    lines.append(f"what the scorer can read of its own, in bytes: {sizes}{more if len(parts) > _PARTS_TOLD else ''}")
     if isinstance(target.source, scorers.Checkpoint):
         lines.append(f"{target.source.dtype} on {target.source.device}")
     return lines
+
+
+def _num_bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

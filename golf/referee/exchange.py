@@ -143,6 +143,8 @@ def main(arguments: list[str]) -> int:
 
 def _failure(error: BaseException) -> dict[str, str]:
     text = str(error) if isinstance(error, GolfError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, FileNotFoundError) or "No such file or directory" in text:
+        text = f"{text[:700]}; a scorer sees its own Python files and weights alone: name others it needs, --with FILE"
     return {"error": text[:1_000], "kind": type(error).__name__}
 
 

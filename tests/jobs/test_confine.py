@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from golf.errors import JobFailed
-from golf.jobs import jail
+from golf.jobs import jail, view
 from golf.jobs.confine import Confined, Limits
 
 ECHO = "import os\nwhile data := os.read(0, 1 << 16): os.write(3, data)"
+
+GOLF = Path(jail.__file__).parents[1]
 
 needs_namespaces = pytest.mark.skipif(
     subprocess.run(["unshare", "-Urnm", "true"], capture_output=True).returncode != 0
@@ -90,6 +92,43 @@ def test_hidden_files_and_folders_are_not_there(tmp_path: Path) -> None:
     hidden = [tmp_path / "folder", tmp_path / "answer", tmp_path / "nowhere"]
     assert ask(f"os.listdir({str(tmp_path / 'folder')!r})", hidden=hidden) == []
     assert ask(f"open({str(tmp_path / 'answer')!r}).read()", hidden=hidden) == ""
+
+
+@needs_namespaces
+def test_one_that_is_shown_something_sees_that_and_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "weights").write_text("42")
+    (tmp_path / "copy.bin").write_text("the text")
+    shown = [tmp_path / "mine"]
+    assert ask(f"open({str(tmp_path / 'mine' / 'weights')!r}).read()", shown=shown) == "42"
+    for theirs in (tmp_path / "copy.bin", Path(__file__), Path("~/.bashrc").expanduser(), Path("/etc/shadow")):
+        assert ask(f"open({str(theirs)!r}).read()", shown=shown) == "FileNotFoundError"
+        assert ask(f"open('/proc/1/root' + {str(theirs)!r}).read()", shown=shown) == "FileNotFoundError"
+    assert ask(f"os.listdir({str(tmp_path)!r})", shown=shown) == ["mine"]
+    for attempt in ("open('/mine', 'w')", f"open({str(tmp_path / 'mine' / 'weights')!r}, 'w')", "os.mkdir('/x')"):
+        assert ask(attempt, shown=shown) == "OSError"
+    assert ask("open('mine', 'w').write('x')", shown=shown) == 1, "the scratch folder is its own"
+
+
+@needs_namespaces
+def test_one_that_is_shown_nothing_still_finds_its_interpreter_and_golf() -> None:
+    code = "import golf.errors, numpy, json, os; os.write(3, json.dumps(os.listdir('/etc')).encode() + bytes([10]))"
+    with Confined([sys.executable, "-c", code], shown=[]) as confined:
+        assert "shadow" not in json.loads(confined.readline())
+    assert confined.lacking == []
+    assert any(line.startswith(jail.VIEW) for line in confined.in_force)
+
+
+def test_a_view_follows_symbolic_links_to_where_they_lead(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_text("x")
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to(tmp_path / "c" / ".." / "real")
+    (tmp_path / "c").mkdir()
+    places, links = view.of("/no/such/python", [tmp_path / "a" / "file", tmp_path / "nowhere"])
+    assert str(tmp_path / "real" / "file") in places
+    assert links[str(tmp_path / "a")] == "b"
+    assert not [place for place in places if "nowhere" in place]
 
 
 @needs_namespaces
@@ -273,6 +312,9 @@ def test_an_unprivileged_user_gets_every_measure_too() -> None:
         scratch = folder / "scratch"
         scratch.mkdir()
         shutil.chown(scratch, 65534, 65534)
+        (folder / "view").mkdir()
+        places, links = view.of("/usr/bin/python3", [])
+        places = [place for place in places if not place.startswith(str(GOLF))]
         code = f"""
 import os
 open("x", "w")
@@ -288,6 +330,7 @@ except OSError as error:
             "scratch": str(scratch),
             "hidden": [],
             "kept": [],
+            "view": {"root": str(folder / "view"), "places": places, "links": links, "told": "nothing"},
             "devices": [],
             "limits": {"memory_bytes": 1 << 30, "scratch_bytes": 1 << 20},
         }

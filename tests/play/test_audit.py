@@ -2,12 +2,14 @@
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from golf.errors import BadConfig, JobFailed, NotFound, UnreadableInput
+from golf.jobs import jail
 from golf.measure import byte_counts, shards
 from golf.play import audit as audits
 from golf.play import experiments
@@ -187,6 +189,25 @@ def test_an_experiment_means_its_artifact_its_script_and_its_settings(workspace:
     assert isinstance(source, Checkpoint)
     assert Path(source.script) == folder / "train_gpt.py"
     assert (source.env["MODEL_DIM"], source.env["NUM_HEADS"]) == ("64", "2")
+
+
+def test_a_scorer_reads_no_file_of_the_machine_and_shows_none_through_its_errors(tmp_path: Path) -> None:
+    """Only a list of known places was hidden once: a secret came back as the reason why the scorer failed."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as secret:
+        secret.write("hunter2")
+        secret.flush()
+        found = audit(
+            scorer(tmp_path, f"def score(tokens): raise ValueError(open({secret.name!r}).read())"), effort=QUICK
+        )
+    assert found.verdict == "inconclusive"
+    assert "hunter2" not in found.model_dump_json() or any(line.startswith(jail.VIEW) for line in found.unconfined)
+
+
+@pytest.mark.parametrize("options, why", [({"device": "banana"}, "no device 'banana'"), ({"beside": "x"}, "--with")])
+def test_a_device_or_a_file_that_is_not_there_is_refused(tmp_path: Path, options: dict, why: str) -> None:
+    options = {key: [tmp_path / value] if key == "beside" else value for key, value in options.items()}
+    with pytest.raises((BadConfig, NotFound), match=why):
+        audits.find_target(scorer(tmp_path, "score = None"), **options)
 
 
 def test_what_cannot_be_asked_is_an_error_before_anything_is_concluded(tmp_path: Path) -> None:

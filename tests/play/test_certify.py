@@ -1,12 +1,15 @@
 """`golf certify` on a really trained artifact, and on scorers that would have to cheat to come back."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from golf.errors import BadConfig, NotFound
+from golf.errors import BadConfig, JobFailed, NotFound
+from golf.jobs import jail
 from golf.measure import byte_counts, shards
+from golf.play.audit import find_target
 from golf.play.certify import certify
 from golf.workspace import Workspace
 
@@ -76,6 +79,32 @@ def test_a_scorer_that_would_look_the_text_up_finds_none(tmp_path: Path, text: P
     if any("hidden" in line for line in found.unconfined):
         pytest.skip(f"this system cannot hide files: {found.unconfined}")
     assert found.certified_bpb is None or found.certified_bpb > 6  # log2 64
+
+
+def test_a_copy_of_the_text_elsewhere_on_the_machine_is_not_there_for_the_scorer(tmp_path: Path, text: Path) -> None:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        copy = Path(elsewhere) / "copy.bin"
+        copy.write_bytes((text / "fineweb_val_000000.bin").read_bytes())
+        (tmp_path / "mine.py").write_text(LOOKS_IT_UP.format(shard=str(copy)))
+        found = certify(f"{tmp_path}/mine.py:Scorer", data=text, tokenizer=tmp_path / "any.model", text_bytes=300)
+    if any(line.startswith(jail.VIEW) for line in found.unconfined):
+        assert "did not keep other files" in found.reason
+    else:
+        assert found.certified_bpb is None or found.certified_bpb > 6
+
+
+def test_what_the_scorer_could_read_of_its_own_is_said_with_its_size(tmp_path: Path, text: Path) -> None:
+    """A text inside the artifact needs no bits: who reads a certificate must see what the artifact weighs."""
+    (tmp_path / "mine.py").write_text(HONEST.replace("0.1), []", "np.load(__file__[:-7] + 'w.npy')), []"))
+    np.save(tmp_path / "w.npy", 0.1)
+    options = {"data": text, "tokenizer": tmp_path / "any.model", "text_bytes": 64}
+    with pytest.raises(JobFailed, match=r"w.npy'; a scorer sees its own Python files .* --with"):
+        certify(f"{tmp_path}/mine.py:score", **options)
+    target = find_target(f"{tmp_path}/mine.py:score", beside=[tmp_path / "w.npy"])
+    found = certify(target, **options)
+    size = (tmp_path / "mine.py").stat().st_size
+    assert found.verdict == "certified", found.reason
+    assert f"mine.py {size}, w.npy {(tmp_path / 'w.npy').stat().st_size}" in " ".join(found.settings)
 
 
 def test_what_cannot_be_certified_is_refused_before_anything_runs(tmp_path: Path, text: Path) -> None:

@@ -119,6 +119,17 @@ def test_one_that_is_shown_nothing_still_finds_its_interpreter_and_golf() -> Non
     assert any(line.startswith(jail.VIEW) for line in confined.in_force)
 
 
+@needs_namespaces
+def test_an_interpreter_by_a_roundabout_path_or_a_wrapper_script_is_found(tmp_path: Path) -> None:
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    wrapper.chmod(0o755)
+    executable = Path(sys.executable)
+    for python in (f"{executable.parent}/../{executable.parent.name}/{executable.name}", str(wrapper)):
+        with Confined([python, "-c", "import numpy, os; os.write(3, b'up' + bytes([10]))"], shown=[]) as confined:
+            assert confined.readline() == b"up"
+
+
 def test_a_view_follows_symbolic_links_to_where_they_lead(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "file").write_text("x")

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import eventually
+from scene import eventually, on_course
 from standins.slurm import StandIn
 
 from golf.errors import BadConfig, MissingPackage
 from golf.jobs.backend import BackendFailed, Launch, Refused, Remote, Uncertain, open_backend
+from golf.jobs.leases import Leases
+from golf.jobs.local import LocalJobs
 from golf.jobs.slurm import Slurm
+from golf.play import experiments, start
+from golf.workspace import Workspace
 
 OWNER = "ab12cd34"
 ENDURES = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -117,7 +121,7 @@ def test_a_trainer_sees_its_gpus_and_none_of_our_secrets(scene: Scene, monkeypat
     started = scene.backend.submit(scene.launch("import json, os; print(json.dumps(dict(os.environ)))", gpus=8))
     assert scene.ended(started).exit_code == 0
     theirs = json.loads(scene.backend.log(started, 0))
-    assert theirs["SLURM_GPUS_ON_NODE"] == "8" and theirs["CUDA_VISIBLE_DEVICES"] != "5"
+    assert theirs["SLURM_GPUS_ON_NODE"] == "8" and theirs.get("CUDA_VISIBLE_DEVICES") != "5"
     assert "s3cret" not in theirs.values() and not [name for name in theirs if name.startswith("GOLF_JOB")]
 
 
@@ -147,7 +151,7 @@ def test_a_launch_that_ignores_being_asked_is_ended(scene: Scene) -> None:
     scene.backend.end(started)
     assert scene.seen(started).state == "running"  # Slurm still waits: it holds its node
     ended = scene.ended(started)
-    assert ended.exit_code is None and "CANCELLED" in ended.message
+    assert ended.exit_code != 0 and "CANCELLED" in ended.message
     scene.backend.end(started)  # once more is no error
 
 
@@ -173,7 +177,7 @@ def test_slurm_ends_what_does_not_end_itself(scene: Scene) -> None:
     started = scene.backend.submit(scene.launch("", limit_s=60.0))
     eventually(lambda: scene.seen(started).state == "ended", 180)
     ended = scene.seen(started)
-    assert ended.exit_code is None and "TIMEOUT" in ended.message and "TIME LIMIT" in ended.message
+    assert ended.exit_code != 0 and "TIMEOUT" in ended.message and "TIME LIMIT" in ended.message
 
 
 @pytest.mark.slow
@@ -424,3 +428,28 @@ def test_the_interpreter_is_the_one_that_the_tier_names(scene: Scene) -> None:
     started = scene.backend.submit(scene.launch("import sys; print(sys.executable)"))
     assert scene.ended(started).exit_code == 0
     assert scene.backend.log(started, 0).decode().strip() == sys.executable
+
+
+def test_an_experiment_is_played_on_the_cluster(
+    cluster: StandIn, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in cluster.env.items():
+        monkeypatch.setenv(name, value)
+    workspace = on_course(tmp_path / "ws", course)
+    options = {
+        "folder": tmp_path / "shared", "python": sys.executable,
+        "data": workspace.data, "tokenizer": workspace.tokenizer,
+    }  # fmt: skip
+    table = "".join(f'{key} = "{value}"\n' for key, value in options.items())
+    config = workspace.root / "golf.toml"
+    config.write_text(
+        config.read_text().replace("[tiers.tiny]\n", f'[tiers.tiny.options]\n{table}[tiers.tiny]\nbackend = "slurm"\n')
+    )
+    workspace = Workspace(workspace.root)
+    script = Path(__file__).parents[2] / "baselines" / "naive" / "train_gpt.py"
+    experiments.claim(workspace, "base", hypothesis="h", script=script, tier="tiny", seeds=[1])
+    ended = LocalJobs(workspace).wait(start.start_run(workspace, "base").id, 240)
+    assert ended.state == "done", ended.message
+    leases = Leases(workspace.database).of_run(ended.id)
+    assert [(lease.state, lease.message) for lease in leases] == [("gone", "its run has ended")]
+    assert not cluster.alive(leases[0].owner)

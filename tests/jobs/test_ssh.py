@@ -1,4 +1,4 @@
-"""A launch on a machine reached by ssh outlives the connection, starts once, ends by itself, and is known by its mark."""
+"""A launch on a machine reached by ssh outlives the connection, starts once, ends by itself, known by its mark."""
 
 import os
 import shlex
@@ -258,7 +258,7 @@ def test_a_machine_that_is_not_there_is_refused_in_words(machine: standin.StandI
 
 def test_a_key_that_is_not_let_in_is_said(machine: standin.StandIn, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
+    standin.make_key(stranger)
     backend = Ssh({**machine.options, "identity": str(stranger)})
     with pytest.raises(Refused, match=r"refused the login.*options\.identity"):
         backend.submit(launch(tmp_path))

@@ -59,6 +59,10 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
+def make_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+
+
 def carrying(name: str, value: str | None = None) -> list[psutil.Process]:
     """Living processes with a variable in their environment."""
     found = []
@@ -82,17 +86,18 @@ def end_carrying(name: str, value: str) -> None:
 class Sshd:
     """One sshd in `folder`; `mark` is in the environment of everything that its sessions start."""
 
-    def __init__(self, folder: Path, mark: str, *, keys: Path | None = None, extra: str = "") -> None:
+    def __init__(
+        self, folder: Path, mark: str, *, identity: Path | None = None, authorized: Path | None = None, extra: str = ""
+    ) -> None:
         programs()
         self.folder, self.mark, self.port, self.user = folder, mark, free_port(), getpass.getuser()
         self.home = folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self.fault_file = folder / "fault"
-        self.keys = keys or folder
-        self.identity = self.keys / "id"
+        self.identity = identity or folder / "id"
         if not self.identity.exists():
-            self._key(self.identity)
-        self._key(folder / "host_key")
+            make_key(self.identity)
+        make_key(folder / "host_key")
         host_key = (folder / "host_key.pub").read_text().split()[:2]
         self.known_hosts = folder / "known_hosts"
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {' '.join(host_key)}\n")
@@ -102,17 +107,14 @@ class Sshd:
         self.config = folder / "sshd_config"
         self.config.write_text(
             f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {folder}/host_key\nPidFile none\n"
-            f"AuthorizedKeysFile {self.identity}.pub\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
-            f"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 200\nPrintMotd no\n"
-            f"PrintLastLog no\nForceCommand {session}\nSetEnv STANDIN={mark}\n"
+            f"AuthorizedKeysFile {authorized or f'{self.identity}.pub'}\nStrictModes no\nUsePAM no\n"
+            f"PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+            f"PermitRootLogin prohibit-password\nMaxStartups 200\nPrintMotd no\nPrintLastLog no\n"
+            f"ForceCommand {session}\nSetEnv STANDIN={mark}\n"
         )
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd's own, for privilege separation
         self.process: subprocess.Popen[bytes] | None = None
-
-    @staticmethod
-    def _key(path: Path) -> None:
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
 
     @property
     def command(self) -> list[str]:

@@ -8,9 +8,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -48,7 +49,7 @@ class Toy:
         shutil.copytree(launch.tree, place / payload.TREE, symlinks=True)
         (place / "owner").write_text(launch.owner)
         (place / payload.SCRIPT).write_text(payload.script(launch, self.settings))
-        child = subprocess.Popen(["sh", str(place / payload.SCRIPT)], start_new_session=True)
+        child = subprocess.Popen(["sh", str(place / payload.SCRIPT)], env=_theirs(), start_new_session=True)
         (place / "pid").write_text(f"{child.pid} {psutil.Process(child.pid).create_time()}")
         child.returncode = 0
         if self._is_bad("create_timeout_but_created"):
@@ -110,6 +111,11 @@ class Toy:
         return process if is_same else None
 
 
+def _theirs() -> dict[str, str]:
+    """The provider's environment: what marks processes as ours is not in it."""
+    return {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "TMPDIR")}
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text()
@@ -125,3 +131,49 @@ def launch(key: str, owner: str, tree: Path, command: Sequence[str], limit_s: fl
 def described(folder: Path) -> str:
     """The toy's options as a lease keeps them."""
     return json.dumps({"folder": str(folder)})
+
+
+class StandIn:
+    """The toy as the fault matrix meets every provider."""
+
+    name = "standins.toy:Toy"
+
+    def __init__(self) -> None:
+        self.env = {"PYTHONPATH": str(Path(__file__).parents[1])}
+
+    def __enter__(self) -> Self:
+        self._scratch = tempfile.TemporaryDirectory(prefix="toy-")
+        self._toy = Toy({"folder": self._scratch.name})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for place in Path(self._scratch.name).glob("caddie-*"):
+            self._toy.fault(None)
+            self._toy.end(place.name)
+        self._scratch.cleanup()
+
+    def tier(self) -> dict[str, Any]:
+        return {
+            "backend": self.name, "gpus": 8, "hourly_rate_usd": 20.0, "options": {"folder": self._scratch.name},
+        }  # fmt: skip
+
+    def alive(self, owner: str) -> list[str]:
+        return [remote.id for remote in Toy({"folder": self._scratch.name}).mine(owner) if remote.state != "ended"]
+
+    def plant_foreign(self) -> str:
+        with tempfile.TemporaryDirectory() as tree:
+            key = "caddie-00000000-20260101-000000-abcdef-s1"
+            return self._toy.submit(launch(key, "00000000", Path(tree), ["sleep", "600"], 600))
+
+    def is_alive(self, remote_id: str) -> bool:
+        remote = self._toy.poll(remote_id)
+        return remote is not None and remote.state != "ended"
+
+    def billed_micro_usd(self, owner: str) -> int | None:
+        del owner
+        return None
+
+    def fault(self, name: str | None) -> None:
+        if name not in (None, "network_lost", "create_timeout_but_created", "capacity"):
+            raise ValueError(name)
+        self._toy.fault(name)

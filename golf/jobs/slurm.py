@@ -58,6 +58,9 @@ ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL
          "REVOKED", "TIMEOUT")  # fmt: skip
 """Source: squeue(1), "JOB STATE CODES". All others (COMPLETING, SUSPENDED, …) hold a node."""
 
+BY_ITSELF = ("COMPLETED", "FAILED")
+"""How a job ends that Slurm has not ended."""
+
 NEVER_SENT = "(connect failure)"
 """`sbatch` did not reach a controller: no question was sent."""
 NO_ANSWER = re.compile(
@@ -154,7 +157,7 @@ class Slurm:
         if row is None:  # older than MinJobAge, or of a cluster that was set up anew
             return None if (code := self._exit_code(key)) is None else Remote(remote_id, key, "ended", code)
         remote = self._shown(row)
-        if remote.exit_code is None and row.state in ("COMPLETED", "FAILED"):
+        if remote.exit_code is None and row.state in BY_ITSELF:
             return replace(remote, exit_code=_scheduled_exit_code(row))
         return remote
 
@@ -315,7 +318,7 @@ class Slurm:
         state: RemoteState = "starting" if row.state in STARTING else "ended" if row.state in ENDED else "running"
         code = None if state == "starting" else self._exit_code(row.name)
         message = ""
-        if state == "starting" or (state == "ended" and code is None):
+        if state == "starting" or (state == "ended" and (code is None or row.state not in BY_ITSELF)):
             last = durable.tail(self._folder(row.name) / SLURM_LOG).splitlines()[-1:]
             message = ": ".join([f"Slurm says {row.state} ({row.reason})", *map(_words, last)])
         started_at = None if state == "starting" else _when(row.start)  # before, it is the scheduler's guess
@@ -399,4 +402,5 @@ def _when(text: str) -> datetime | None:
 
 
 def _unreadable(error: OSError) -> BackendFailed:
-    return BackendFailed(f"the launch's folder could not be used: {error.filename}: {error.strerror or error}")
+    place = f" ({error.filename})" if error.filename else ""
+    return BackendFailed(f"a file of the launch could not be used: {error.strerror or error}{place}")

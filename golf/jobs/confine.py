@@ -203,9 +203,12 @@ class Confined:
     def _spec(self, place: Path, answers: int) -> dict[str, object]:
         scratch, home = str(place / "scratch"), Path("~").expanduser()
         hidden = {Path(os.path.realpath(path)) for path in (*self._hidden, *(home / name for name in PRIVATE))}
+        seen, command = self._view(place), list(self._command)
+        if seen is not None:
+            command[0] = view.program(command[0])
         outermost = [path for path in hidden if hidden.isdisjoint(path.parents)]
         return {
-            "command": self._command,
+            "command": command,
             "env": {
                 **inherited(),
                 "PYTHONPATH": str(place / "library"),
@@ -218,7 +221,7 @@ class Confined:
             "answers": answers,
             "scratch": scratch,
             "hidden": sorted(str(path) for path in outermost if os.path.exists(path)),  # noqa: PTH110 # never raises
-            "view": self._view(place),
+            "view": seen,
             "kept": sorted({str(path) for path in _needed(self._command[0]) if path.is_dir()}),
             "devices": [name for name in self._devices if (Path("/dev") / name).exists()],
             "limits": {"memory_bytes": self.limits.memory_bytes, "scratch_bytes": self.limits.scratch_bytes},
@@ -227,8 +230,7 @@ class Confined:
     def _view(self, place: Path) -> dict[str, object] | None:
         if self._shown is None:
             return None
-        program = shutil.which(self._command[0]) or self._command[0]
-        places, links = view.of(program, [*self._shown, place / "library", place / "library" / "golf"])
+        places, links = view.of(self._command[0], [*self._shown, place / "library", place / "library" / "golf"])
         told = ", ".join(map(str, self._shown[:_TOLD_MAX])) or "golf"
         told += f" and {len(self._shown) - _TOLD_MAX} more" if len(self._shown) > _TOLD_MAX else ""
         return {"root": str(place / "view"), "places": places, "links": links, "told": told}

@@ -26,7 +26,13 @@ SYSTEM = (
 _PARTS = ("bin", "include", "lib", "lib32", "lib64", "nvvm", "pyvenv.cfg", "share", "targets")
 """Of the folder an interpreter is installed in: it may be somebody's home."""
 
-_ASK = "import json, site, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, sys.path]))"
+_ASK = "import json, sys as s; print(json.dumps([s.prefix, s.base_prefix, s.exec_prefix, s.executable, s.path]))"
+
+
+def program(python: str) -> str:
+    """A Python by the path that needs nothing on the way to it: no wrapper script, no `..`."""
+    itself = _interpreter(python)
+    return str(itself[0]) if itself else python
 
 
 def of(python: str, shown: Iterable[Path]) -> tuple[list[str], dict[str, str]]:
@@ -43,19 +49,21 @@ def of(python: str, shown: Iterable[Path]) -> tuple[list[str], dict[str, str]]:
 
 @functools.cache
 def _interpreter(python: str) -> tuple[Path, ...]:
-    """Where a Python and its libraries are; nothing, where it does not start: then nothing else will."""
+    """A Python, where it is installed, where its libraries are; nothing where it does not start: then nothing will."""
     env = {key: value for key, value in inherited().items() if key != "PYTHONPATH"}
     try:
         said = subprocess.run(
             [python, "-c", _ASK], capture_output=True, env=env, cwd="/", timeout=60, check=True
         ).stdout
-        *prefixes, path = json.loads(said.splitlines()[-1])
+        *prefixes, executable, path = json.loads(said.splitlines()[-1])
+        plain = os.path.normpath(executable)
+        executable = plain if Path(plain).samefile(executable) else executable
     except (OSError, ValueError, IndexError, subprocess.SubprocessError):
         return ()
     installed = [Path(prefix, part) for prefix in dict.fromkeys(prefixes) for part in _PARTS]
     libraries = [Path(entry) for entry in path if Path(entry).name == "site-packages"]  # a user's own, no checkout
     libraries += [Path(entry) for entry in env.get("LD_LIBRARY_PATH", "").split(":") if entry.startswith("/")]
-    return (Path(python).absolute(), *installed, *libraries)
+    return (Path(executable), *installed, *libraries)
 
 
 def _followed(path: Path, links: dict[str, str]) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from golf.referee.case import Case, Script
 from golf.referee.settings import Settings, effective
-from golf.referee.syntax import blocks, statements
+from golf.referee.syntax import blocks, counted, statements
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -54,6 +54,11 @@ class Module:
             if isinstance(node, Function | ast.ClassDef):
                 found.setdefault(node.name, []).append(node)
         return found
+
+    @cached_property
+    def has_walrus(self) -> bool:
+        """Whether an expression may bind a name."""
+        return ":=" in self.script.text
 
     @cached_property
     def code(self) -> Sequence[str]:
@@ -173,7 +178,9 @@ class _Reach:
         """Mark what runs of a body and return the names it mentions; nested definitions wait to be named."""
         names: set[str] = set()
         reached: list[tuple[int, int]] = []
+        body = list(body)
         waiting = [iter(body)]
+        changing: frozenset[str] | None = None
         while waiting:
             statement = next(waiting[-1], None)
             if statement is None:
@@ -192,6 +199,10 @@ class _Reach:
             reached.append((statement.lineno, max(first - 1, statement.lineno)))
             if isinstance(statement, ast.If):
                 taken = True if is_main_guard(statement.test) else self.settings.truth(statement.test)
+                if taken is not None and not is_main_guard(statement.test):
+                    changing = counted(body, module.has_walrus) if changing is None else changing
+                    if any(isinstance(part, ast.Name) and part.id in changing for part in ast.walk(statement.test)):
+                        taken = None  # a counter here, whatever setting has its name
                 inner = [statement.body] if taken else [statement.orelse] if taken is False else inner
                 if taken is not None and ends(inner[0]):
                     waiting[-1] = iter(())

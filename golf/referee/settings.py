@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from golf.referee.case import Case, Script, TextFile
-from golf.referee.syntax import last_name, name_of, targets
+from golf.referee.syntax import counted, last_name, name_of, targets
 from golf.rulings import Evidence
 
 Source = Literal["code", "readme", "shell", "log"]
@@ -38,6 +38,14 @@ LOG_LINES_MAX = 20_000
 UNKNOWN: Any = type("Unknown", (), {"__repr__": lambda self: "UNKNOWN", "__bool__": lambda self: False})()
 """What an expression comes to when its value cannot be told without running it."""
 
+
+_HOLDS_SETTINGS = re.compile(
+    r"^(?:a|h|hp|args?|cfg|conf|opts?|flags|options|namespace|h(?:yper)?_?params?|hyper\w*|(?:\w*_)?(?:config|settings))$"
+    r"|(?:^|_)(?:args|cfg|hps?|hparams)$",
+    re.IGNORECASE,
+)
+"""Names of objects whose attributes are settings: of any other, such as `layer._zero_init = True`, they say nothing
+about whatever else has an attribute of that name."""
 
 Local = Callable[[str], "tuple[ast.expr | None, Local] | None"]
 """A function's own names: the expression one stands for (None: it has no single one) and the names that hold there;
@@ -256,6 +264,7 @@ class _Code:
             reading.update(script.lines_with(*self.readers))
         top = {id(statement) for statement in tree.body}
         constants = {id(inner) for outer in tree.body if isinstance(outer, ast.ClassDef) for inner in outer.body} | top
+        changed = _changed(tree, script)
         for statement in script.statements:
             if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr):
                 continue
@@ -269,8 +278,10 @@ class _Code:
             for target in targets(statement):
                 key = last_name(target).lower()
                 is_constant = id(statement) in constants or (
-                    isinstance(target, ast.Attribute) and last_name(target.value) not in ("self", "cls")
+                    isinstance(target, ast.Attribute) and _HOLDS_SETTINGS.match(last_name(target.value)) is not None
                 )
+                if not reads and isinstance(target, ast.Name) and target.id in changed:
+                    continue
                 if (reads or is_constant) and key != "?" and key not in earlier:
                     self._declare(key, value, script, statement.lineno, reads)
 
@@ -316,6 +327,16 @@ class _Code:
         else:
             return None
         return key if isinstance(key, str) else None
+
+
+def _changed(tree: ast.Module, script: Script) -> frozenset[str]:
+    """A module's own names that change as it runs, so that no declaration tells them: counters, and globals written."""
+    declared = {
+        name
+        for number in script.lines_with("global ")
+        for name in re.findall(r"[A-Za-z_]\w*", script.lines[number - 1].partition("global ")[2].partition("#")[0])
+    }
+    return counted(tree.body, with_walrus=":=" in script.text) | declared
 
 
 # --- evaluation

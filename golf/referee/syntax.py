@@ -63,6 +63,48 @@ def statements(body: list[ast.stmt], into_scopes: bool = True) -> Iterator[ast.s
                 waiting += reversed(block)
 
 
+def rebound(body: list[ast.stmt], with_walrus: bool = True) -> frozenset[str]:
+    """Names that statements give a value, nested functions and classes left out; what is no plain name is left out too.
+
+    `with_walrus` looks into every expression for `:=`, which takes longer.
+    """
+    names: set[str] = set()
+    for statement in statements(body, into_scopes=False):
+        waiting = [*targets(statement)]
+        if isinstance(statement, ast.For | ast.AsyncFor):
+            waiting.append(statement.target)
+        elif isinstance(statement, ast.With | ast.AsyncWith):
+            waiting += [item.optional_vars for item in statement.items if item.optional_vars is not None]
+        while waiting:
+            target = waiting.pop()
+            if isinstance(target, ast.Name):
+                names.add(target.id)
+            elif isinstance(target, ast.Tuple | ast.List):
+                waiting += target.elts
+            elif isinstance(target, ast.Starred):
+                waiting.append(target.value)
+        if with_walrus and not blocks(statement):
+            names.update(_walrused(statement))
+        elif with_walrus and isinstance(statement, ast.If | ast.While):
+            names.update(_walrused(statement.test))
+    return frozenset(names)
+
+
+def _walrused(node: ast.AST) -> Iterator[str]:
+    return (part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
+
+
+def counted(body: list[ast.stmt], with_walrus: bool = True) -> frozenset[str]:
+    """Names that statements change as they go: bound inside a loop, or added to; no single expression tells them."""
+    names: set[str] = set()
+    for statement in statements(body, into_scopes=False):
+        if isinstance(statement, ast.For | ast.AsyncFor | ast.While):
+            names |= rebound([statement], with_walrus)
+        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            names.add(statement.target.id)
+    return frozenset(names)
+
+
 def targets(statement: ast.stmt) -> list[ast.expr]:
     """What an assignment assigns to; empty for any other statement."""
     if isinstance(statement, ast.Assign):

@@ -4,7 +4,8 @@ The rule is one: a token's loss counts only from before the weights saw the toke
 (`Update`) and each reported loss (`Forward`), this asks which came first *for that text*:
 
 - an update and then a loss over everything: adapted before scoring. A second pass if the text had been scored before
-  the update, pre-quantisation if the weights were packed in between;
+  the update, pre-quantisation if the weights were packed in between, training on validation if it stands in the loop
+  that trains the model;
 - both in one loop that walks the text, the update first: the chunk is scored after it was learnt. Of a single added
   tensor that is SLOT;
 - the loss first, but inside a loop that repeats the same text: only the first round is a score.
@@ -218,6 +219,12 @@ def _after_everything(
         if number in trace.reported and VAL in forward.data and forward.order < update.order
         if set(forward.loops) & set(update.loops)
     ]
+    if _is_training(trace, update, earlier):
+        return _Offence(
+            "VAL_IN_TRAINING", update, score, severity,
+            f"{update.function} trains on validation text in its training loop (line {update.line}) before "
+            f"{score.function} scores it (line {score.line})",
+        )  # fmt: skip
     if earlier:
         return _Offence(
             "TWO_PASS_RESCORE", update, score, severity if is_headline else "flag",
@@ -234,6 +241,18 @@ def _after_everything(
         f"{update.function} trains on validation text (line {update.line}) before {score.function} scores it "
         f"(line {score.line})",
     )  # fmt: skip
+
+
+def _is_training(trace: Trace, update: Update, earlier: Sequence[Forward]) -> bool:
+    """Whether an update stands in the loop that trains the model, rather than in one that goes through the text to be
+    scored: training text is learnt in it as well, or the whole split is scored in it now and then."""
+    around = set(update.loops)
+    if any(TRAIN in other.data and not around.isdisjoint(other.loops) for other in trace.updates):
+        return True
+    return bool(earlier) and not any(
+        forward.loops[-1] in around or any(tag.kind == "loop" and tag.key in around for tag in forward.data)
+        for forward in earlier
+    )
 
 
 def _repeated(trace: Trace, update: Update, number: int, shared: Sequence[int], severity: Severity) -> _Offence | None:

@@ -13,7 +13,7 @@ from golf.referee.flow.splits import split_of_name
 from golf.referee.flow.tags import NOTHING, Tag, Tags, is_text, keys, only
 from golf.referee.flow.values import EMPTY, Closure, Env, Value
 from golf.referee.program import Function, Module, Program, ends, imported
-from golf.referee.syntax import last_name, targets
+from golf.referee.syntax import last_name, rebound, statements, targets
 
 TURNS_MAX = 4
 """Functions or objects that a loop over them is walked for, one by one."""
@@ -26,6 +26,8 @@ class Walk(Calls):
         super().__init__(program.settings)
         self.program = program
         self.modules: dict[str, Env] = {}
+        self.rebound: dict[ast.stmt, frozenset[str]] = {}
+        """Names that the body of a loop binds."""
         try:
             self.run_entry(entry)
         except (Exhausted, RecursionError):
@@ -223,6 +225,14 @@ class Walk(Calls):
         finally:
             self.loops.pop()
 
+    def unsettle(self, node: "ast.For | ast.AsyncFor | ast.While", env: Env) -> None:
+        """Forget what the names that a loop's body binds stood for before it: `step` is 0 in the first round alone."""
+        if node not in self.rebound:
+            self.rebound[node] = rebound(node.body, env.module.has_walrus)
+        for name in self.rebound[node]:
+            if name in env.sources:
+                env.sources[name] = None
+
     def for_loop(self, node: ast.For | ast.AsyncFor, env: Env) -> None:
         over = self.value(node.iter, env)
         times = node.iter.args[0] if is_range(node.iter) else None
@@ -231,6 +241,7 @@ class Walk(Calls):
         if rounds is not None and rounds <= 0:
             return
         is_settled = times is None or not self.settings.is_disputed(times)
+        self.unsettle(node, env)
         with self.loop(node, env, rounds, is_settled) as index:
             items = over.items
             if items and all(is_callable(item) for item in items):
@@ -256,6 +267,7 @@ class Walk(Calls):
     def while_loop(self, node: ast.While, env: Env) -> None:
         if self.truth(node.test, env) is False:
             return
+        self.unsettle(node, env)
         self.value(node.test, env)
         with self.loop(node, env):
             self.block(node.body, env)
@@ -286,6 +298,12 @@ class Walk(Calls):
 
     def define(self, node: Function | ast.ClassDef, env: Env) -> None:
         env.names[node.name] = Value(closure=Closure(node, env))
+        for statement in statements(node.body, into_scopes=False) if env.outer is not None else ():
+            for name in statement.names if isinstance(statement, ast.Nonlocal) else ():
+                home: Env | None = env
+                while home is not None and home.outer is not None:  # it may be called at any time, and changes it
+                    home.sources[name] = None
+                    home = home.outer
 
     def return_statement(self, node: ast.Return, env: Env) -> bool:
         if node.value is not None:

@@ -31,6 +31,13 @@ def register(verbs: verb.Verbs) -> None:
     probe.add_argument("--positions", type=verb.whole, default=128, help="positions drawn at random (default: 128)")
     probe.add_argument("--tokens", type=verb.whole, default=256, help="length of each scored sequence (default: 256)")
     probe.add_argument(
+        "--sum-time",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="seconds to go on adding up whole distributions of a scorer without predict(prefix) (default: 20)",
+    )
+    probe.add_argument(
         "--random-seed", type=verb.whole, default=0, help="of text, positions, replacements (default: 0)"
     )
     probe.add_argument(
@@ -122,17 +129,20 @@ def _target(arguments: argparse.Namespace) -> dict[str, Any]:
 def audit(arguments: argparse.Namespace) -> int:
     """Exit 0 causal (or the bytes exact), 1 a violation (or a miscount), 2 it could not be decided."""
     from golf.play import audit as audits
-    from golf.report import render, rulings  # noqa: F401, its views are registered
+    from golf.report import progress, render, rulings  # noqa: F401, its views are registered
 
     if arguments.bytes:
         return _audit_bytes(arguments)
-    found = audits.audit(
-        **_target(arguments),
-        num_tokens=arguments.tokens,
-        num_positions=arguments.positions,
-        seed=arguments.random_seed,
-        time_limit_s=arguments.time_limit,
-    )
+    with progress.progress("auditing") as bar:
+        found = audits.audit(
+            **_target(arguments),
+            num_tokens=arguments.tokens,
+            num_positions=arguments.positions,
+            sum_seconds=arguments.sum_time,
+            seed=arguments.random_seed,
+            time_limit_s=arguments.time_limit,
+            progress=lambda what, done, total: bar.update(what, done, total, unit="position"),
+        )
     render.show(found, json=arguments.json)
     return {"causal": 0, "violation": 1, "inconclusive": 2}[found.verdict]
 

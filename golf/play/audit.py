@@ -24,6 +24,7 @@ from golf.rulings import Audit
 from golf.workspace import Workspace
 
 NUM_TOKENS = 256
+SUM_SECONDS = 20.0
 STREAM_TOKENS_MAX = 4_000_000
 """Read of the split to draw documents from."""
 
@@ -136,11 +137,13 @@ def audit(
     tokenizer: Path | None = None,
     num_tokens: int = NUM_TOKENS,
     num_positions: int = 128,
+    sum_seconds: float = SUM_SECONDS,
     bos: int = BOS_ID,
     seed: int = 0,
     effort: Effort | None = None,
     time_limit_s: float = 1800.0,
     memory_bytes: int = 8 << 30,
+    progress: causality.Progress = lambda what, done, total: None,
 ) -> Audit:
     """Test a scorer's causality, normalisation and memory in confined processes.
 
@@ -152,11 +155,13 @@ def audit(
         tokenizer: Tells the bytes per token; None: the workspace's.
         num_tokens: Length of each scored sequence.
         num_positions: Positions drawn at random; how small a cheat can hide depends on it.
+        sum_seconds: For a scorer without predict(prefix): time to go on adding up whole distributions.
         bos: The token that documents start with.
         seed: Of text, positions and replacements.
-        effort: All other settings; `num_positions` is its own there.
+        effort: All other settings; `num_positions` and `sum_seconds` are its own there.
         time_limit_s: Wall-clock time for everything; what is undecided then makes it inconclusive.
         memory_bytes: For each of the scorer's processes.
+        progress: For whoever waits.
 
     Raises:
         NotFound, BadConfig, UnreadableInput: the target, its text or its vocabulary cannot be used.
@@ -187,7 +192,8 @@ def audit(
         text,
         target=chosen.name,
         seed=seed,
-        effort=effort or Effort(num_positions=num_positions),
+        effort=effort or Effort(num_positions=num_positions, sum_seconds=sum_seconds),
+        progress=progress,
     )
     per_token = _bytes_per_token(texts[0], tokenizer or (workspace.tokenizer if workspace else None))
     gain = found.hidden_gain_nats

@@ -2,8 +2,8 @@
 
 A score is legal when, for each position, there is a probability distribution over the next token that was fixed before
 that token was seen. From outside that means: scores before a token do not move with it or with what follows
-(`future`); at one position the probabilities of all tokens sum to 1 (`normalisation`); a fresh process says the same
-(`repeat`), and so does one that has scored before (`memory`).
+(`future`); at one position the probabilities of all tokens sum to 1 at most (`normalisation`); a fresh process says the
+same (`repeat`), and so does one that has scored before (`memory`). A sum below 1 breaks no rule: it wastes bits.
 
 The scorer may know that it is audited and remember every question. Three things make that of little use. What it is
 held to, the scores of the true text, comes from a process that was asked nothing before. The process that is probed
@@ -34,7 +34,7 @@ TOLERANCE_NATS = 1e-4
 """Scores that differ by no more are the same: float32 rounding, a fiftieth of the record bar of 0.005 nats."""
 
 SUM_TOLERANCE = 1e-3
-"""How far from 1 a sum of probabilities may be; a surplus of this size is worth 0.001 nats per token."""
+"""How far above 1 a sum of probabilities may be; a surplus of this size is worth 0.001 nats per token."""
 
 ROUNDING_NATS = 0.02
 """A deviation up to here is neither clean nor a breach: bfloat16 computes logits no better, in shapes that may depend
@@ -71,12 +71,24 @@ class Asked(Protocol):
         ...
 
 
+ROUND_BYTES = 1 << 25
+"""Texts of one round of whole sums: they are kept, to ask the same again when something is suspicious."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how far it is and how far it goes."""
+
 Fresh = Callable[[], AbstractContextManager[Asked]]
 """Starts the scorer where nothing was asked before."""
 
 
 def audit(
-    fresh: Fresh, text: Callable[[int], Text], *, target: str, seed: int = 0, effort: Effort | None = None
+    fresh: Fresh,
+    text: Callable[[int], Text],
+    *,
+    target: str,
+    seed: int = 0,
+    effort: Effort | None = None,
+    progress: Progress = lambda what, done, total: None,
 ) -> Audit:
     """Ask a scorer everything, and say what came of it.
 
@@ -86,6 +98,7 @@ def audit(
         target: What the scorer is called.
         seed: Of positions and replacements.
         effort: None: the defaults.
+        progress: For whoever waits.
 
     Raises:
         GolfError: the scorer could not be loaded, or the text is not for its vocabulary. Whatever fails after that
@@ -93,9 +106,10 @@ def audit(
     """
     begin = time.monotonic()
     with fresh() as asked:
-        run = _Run(fresh, text(asked.vocab_size), asked.vocab_size, effort or Effort(), np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        run = _Run(fresh, text(asked.vocab_size), asked.vocab_size, effort or Effort(), rng, progress)
         run.attempt(lambda: run.reference(asked))
-    for step in (run.repeat, run.probe, run.confirm, run.control):
+    for step in (run.repeat, run.probe, run.add_up, run.confirm, run.control):
         run.attempt(step)
     return run.conclude(target, seed, time.monotonic() - begin)
 
@@ -131,13 +145,22 @@ class _Suspicion:
 class _Run:
     """One audit, step by step."""
 
-    def __init__(self, fresh: Fresh, text: Text, vocab_size: int, effort: Effort, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        fresh: Fresh,
+        text: Text,
+        vocab_size: int,
+        effort: Effort,
+        rng: np.random.Generator,
+        progress: Progress,
+    ) -> None:
         largest = int(max(text.tokens.max(), text.pool.max()))
         if largest >= vocab_size:
             raise UnreadableInput(
                 f"the text holds token {largest}, and the scorer's vocabulary is {vocab_size}: give the split it is for"
             )
         self.fresh, self.text, self.vocab_size, self.effort, self.rng = fresh, text, vocab_size, effort, rng
+        self.progress, self.can_predict = progress, False
         self.true, self.last = text.tokens, text.tokens.size - 1
         self.scores = self.second = np.zeros(0)
         self.noise: float | None = None
@@ -146,7 +169,15 @@ class _Run:
         self.history: list[np.ndarray] = []
         """(B, T) arrays: what the probed process was asked."""
         self.samples: list[tuple[np.ndarray, np.ndarray, list[np.ndarray]]] = []
-        """Per question, one row (T,), the answer to it up to the position, and what had been asked before."""
+        """Of some questions, one row (T,), the answer to it up to the position, and what had been asked before."""
+        self.num_asked = 0
+        self.lowest: tuple[float, int] = (1.0, 0)
+        """The smallest sum of a whole distribution, and its position."""
+        self.sampled: tuple[float, float] = (0.0, 0.0)
+        """The largest sum over some tokens only, and what it would make over all of them."""
+        self.sum_times: list[float] = []
+        """Seconds that whole sums took."""
+        self.probe_s = 0.0
         self.suspicions: list[_Suspicion] = []
         self.breaches: list[Breach] = []
         self.gaps: list[float] = []
@@ -210,10 +241,13 @@ class _Run:
     def probe(self) -> None:
         """Ask all questions, by ascending position, of one process."""
         affordable = max(1, self.effort.sum_rows // min(self.vocab_size, self.effort.sum_rows_max))
+        began = time.monotonic()
         with self.fresh() as asked:
+            self.can_predict = asked.can_predict
             for question in questions(self.text, self.vocab_size, self.effort, self.rng, sums=not asked.can_predict):
                 if sum(suspicion.off > ROUNDING_NATS for suspicion in self.suspicions) >= BREACHES_MAX:
                     break
+                self.progress("asking", question.position, self.last)
                 log_p = self._predict(asked, question.position) if asked.can_predict else None
                 nats = self._question(asked, question)
                 if log_p is None:
@@ -224,17 +258,53 @@ class _Run:
                     continue
                 self.gaps.append(gap)
                 if len(self.gaps) <= affordable:
-                    whole = whole_sum(self.text, question.position, self.vocab_size, self.effort, self.rng)
-                    self._question(asked, whole)
+                    self._question(asked, self._whole_sum(question.position, question.is_random))
+        self.probe_s = time.monotonic() - began
         self._settle("future", "clean", "no score moved when tokens from its own on were replaced")
         if len(self.gaps) > affordable:
             text = f"score is not what predict says at {len(self.gaps)} positions, by up to {max(self.gaps):.3g} nats"
             self._settle("normalisation", "undecided", text)
         elif self.tallies["normalisation"].drawn:
-            self._settle("normalisation", "clean", "wherever they were added up, the probabilities sum to 1")
+            self._settle("normalisation", "clean", "wherever they were added up, probabilities sum to no more than 1")
         else:
-            text = f"the probabilities of {self.effort.sum_rows_max} of {self.vocab_size} tokens never exceed 1"
-            self._settle("normalisation", "clean", text)
+            total, whole = self.sampled
+            text = (
+                f"of {self.vocab_size} tokens the probabilities of only {self.effort.sum_rows_max} were added up: to "
+                f"{total:.4g} at most, which would make about {whole:.4g} over all. Give the scorer a predict(prefix), "
+                "which shows its whole distribution"
+            )
+            self._settle("normalisation", "undecided", text)
+
+    def add_up(self) -> None:
+        """Whole sums at further positions, while there is time: rounds of more and more, each of a fresh process.
+
+        A round is drawn before it is asked and counts as a whole, so that the clock chooses how many positions are
+        settled, and never which.
+        """
+        tally = self.tallies["normalisation"]
+        left = sorted(self.tallies["future"].drawn - tally.drawn)
+        if tally.outcome != "clean" or self.can_predict or self.suspicions or self.effort.sum_seconds <= 0:
+            return
+        left = self.rng.permutation(left).tolist()
+        most = max(1, ROUND_BYTES // (8 * self.vocab_size * self.true.size))
+        deadline = time.monotonic() + self.effort.sum_seconds
+        while left and not self.suspicions:
+            affordable = int((deadline - time.monotonic()) / self._sum_time())
+            if affordable < 1:
+                break
+            now, left = left[: min(most, affordable)], left[min(most, affordable) :]
+            self.history = []
+            with self.fresh() as asked:
+                for position in sorted(now):
+                    self._question(asked, self._whole_sum(position, is_random=True))
+            self.progress("adding up", len(tally.drawn), len(tally.drawn) + len(left))
+
+    def _whole_sum(self, position: int, is_random: bool) -> Question:
+        return whole_sum(self.text, position, self.vocab_size, self.effort, self.rng, is_random)
+
+    def _sum_time(self) -> float:
+        """Seconds that another whole sum takes."""
+        return max(1e-6, float(np.mean(self.sum_times[-8:]))) if self.sum_times else 1.0
 
     def confirm(self) -> None:
         """Ask about the suspicions again; they stand if the one that is asked first, without a past, is seen again.
@@ -267,9 +337,9 @@ class _Run:
 
     def control(self) -> None:
         """Ask for some of the answers again, each of a process that was asked nothing else."""
-        for index in self.rng.permutation(len(self.samples))[: self.effort.controls]:
+        for sample in self.samples:
             if self.tallies["memory"].outcome == "clean":
-                self._compare_cold(*self.samples[index])
+                self._compare_cold(*sample)
 
     def _compare_cold(self, tokens: np.ndarray, answer: np.ndarray, before: list[np.ndarray]) -> None:
         def known(asked: Asked) -> np.ndarray:
@@ -299,7 +369,7 @@ class _Run:
         elif self.reason or undecided:
             verdict, reason = "inconclusive", self.reason or undecided[0]
         else:
-            reason = "no score moved that may not, and every sum is 1"
+            reason = "no score moved that may not, and no sum is above 1"
         hidden = self._hidden_gain() if verdict == "causal" else None
         if hidden is not None:
             reason += f"; at most {hidden:.2g} nats per token could have been gained unseen"
@@ -341,12 +411,18 @@ class _Run:
 
     def _question(self, asked: Asked, question: Question) -> np.ndarray:
         """Ask, and note what is suspicious about the answer: (B, T) nats."""
+        began = time.monotonic()
         nats = self._ask(asked, question.rows, question.position)
+        if question.covers != "few":
+            self.sum_times.append(time.monotonic() - began)
         self._look_at_past(question, nats)
         self._look_at_sum(question, nats)
         row = int(self.rng.integers(len(nats)))
-        known = nats[row, : question.position + 1].copy()
-        self.samples.append((question.rows[row], known, [*self.history, question.rows[:row]]))
+        self.num_asked += 1
+        place = int(self.rng.integers(self.num_asked)) if self.num_asked > self.effort.controls else self.num_asked - 1
+        if place < self.effort.controls:  # each question is as likely to be among those that are kept
+            known = nats[row, : question.position + 1].copy()
+            self.samples[place : place + 1] = [(question.rows[row], known, [*self.history, question.rows[:row]])]
         self.history.append(question.rows)
         return nats
 
@@ -364,8 +440,8 @@ class _Run:
             position,
             f"predicted after {position} tokens",
             sum_of(-given),
-            lambda total: abs(total - 1),
-            lambda other: sum_of(-log_p(other)),
+            is_whole=True,
+            again=lambda other: sum_of(-log_p(other)),
         )
         return given
 
@@ -391,17 +467,20 @@ class _Run:
         self._suspect(_Suspicion(breach, float(off.max()), again, self.margin, before))
 
     def _look_at_sum(self, question: Question, nats: np.ndarray) -> None:
-        """The probabilities of all tokens sum to 1, and those of some to no more."""
+        """The probabilities of all tokens sum to no more than 1, and so do those of some."""
         k, is_whole = question.position, question.covers == "all"
         if question.covers != "few":
             self.tallies["normalisation"].num_scored += len(nats)
             self._cover("normalisation", question)
+        total = sum_of(nats[:, k])
+        if question.covers == "sample":
+            self.sampled = max(self.sampled, (total, sum_of(nats[:, k] - np.log(question.stands_for))))
         self._weigh(
             k,
             f"of {'all' if is_whole else f'{len(nats)} of'} {self.vocab_size} tokens at position {k}",
-            sum_of(nats[:, k]),
-            lambda total: abs(total - 1) if is_whole else max(0.0, total - 1),
-            lambda other: sum_of(self._ask(other, question.rows, k)[:, k]),
+            total,
+            is_whole=is_whole,
+            again=lambda other: sum_of(self._ask(other, question.rows, k)[:, k]),
         )
 
     def _weigh(
@@ -409,11 +488,18 @@ class _Run:
         position: int,
         which: str,
         total: float,
-        excess: Callable[[float], float],
+        *,
+        is_whole: bool,
         again: Callable[[Asked], float],
     ) -> None:
         """Note a sum of probabilities; `again` asks another process for it."""
+
+        def excess(total: float) -> float:
+            return max(0.0, total - 1)
+
         tally, off = self.tallies["normalisation"], excess(total)
+        if is_whole:
+            self.lowest = min(self.lowest, (total, position))
         tally.worst = max(tally.worst, off)
         if off > self.sum_margin:
             breach = _breach("normalisation", position, 1.0, total, f"the probabilities {which} sum to {total:.6g}")
@@ -496,18 +582,35 @@ class _Run:
             notes.append(
                 f"predict and score differ by up to {max(self.gaps):.3g} nats: a certificate would be of another score"
             )
-        if verdict == "causal" and hidden is None:
+        if verdict == "causal" and self.lowest[0] < 1 - self.sum_margin:
             notes.append(
-                f"sums were taken over {self.effort.sum_rows_max} of {self.vocab_size} tokens: a surplus elsewhere, "
-                "and what it gains, is not bounded; a scorer with predict(prefix) shows its whole distribution"
+                f"probabilities sum to less than 1, to {self.lowest[0]:.4g} at position {self.lowest[1]}: that wastes "
+                f"bits and gains none. Renormalise, round less, or see whether {self.vocab_size} is the scorer's own "
+                "vocabulary (--vocab-size)"
             )
-        elif verdict == "causal":
-            needed = positions_needed(RECORD_NATS, self.vocab_size)
+        if verdict == "causal" and hidden is not None:
+            notes.append(self._advice())
+        if self.effort.num_positions > self.last:
             notes.append(
-                f"{self._settled()} positions were settled; it takes {needed} to see every gain of {RECORD_NATS} nats "
-                "per token, and a certificate to see any"
+                f"{self.effort.num_positions} positions were asked for, and {self.true.size} tokens have {self.last} "
+                f"that can be asked about: --tokens {self.effort.num_positions + 1}"
             )
         return notes
+
+    def _advice(self) -> str:
+        """What it takes to see every gain that makes a record."""
+        needed = positions_needed(RECORD_NATS, self.vocab_size)
+        if self.can_predict:
+            each_s = self.probe_s / max(1, len(self.tallies["future"].positions))
+        else:
+            each_s = self._sum_time()
+        seconds = math.ceil(each_s * needed * (needed + 1) / self.true.size)
+        spend = "" if self.can_predict else f" --sum-time {seconds}"
+        return (
+            f"{self._settled()} of {len(self.tallies['future'].drawn)} positions drawn were settled; to see every gain "
+            f"of {RECORD_NATS} nats per token takes {needed}: --tokens {needed + 1} --positions {needed}{spend}, about "
+            f"{seconds} s here; a certificate sees any"
+        )
 
 
 def share_max(num_clean: int) -> float:

@@ -19,8 +19,10 @@ class Effort:
     """Altered texts per position."""
     sum_rows: int = 8192
     """Texts to spend on whole sums at positions drawn: each takes one per token, at most `sum_rows_max`."""
-    sum_rows_max: int = 1024
-    """A larger vocabulary is sampled."""
+    sum_rows_max: int = 8192
+    """A larger vocabulary is sampled, and nothing is concluded from that."""
+    sum_seconds: float = 0.0
+    """Time to go on with whole sums at the other positions drawn, once `sum_rows` are spent."""
     border: int = 32
     """Multiples of this are looked at as borders of chunks or windows."""
     controls: int = 2
@@ -38,6 +40,8 @@ class Question:
     """Which tokens of the vocabulary stand at the position."""
     is_random: bool
     """Whether the position was drawn, rather than chosen for being suspicious."""
+    stands_for: np.ndarray | float = 1.0
+    """(B,) tokens of the vocabulary that each row stands for, where they are a sample."""
 
     @property
     def tokens(self) -> np.ndarray:
@@ -87,13 +91,16 @@ def whole_sum(
 ) -> Question:
     """Every token of the vocabulary at the position, or the likely ones and a sample, with one future for all."""
     tokens = rng.permutation(vocab_size)
+    stands_for: np.ndarray | float = 1.0
     if vocab_size > effort.sum_rows_max:
-        likely = np.array([int(text.tokens[position]), *_likely(text, position)])
-        tokens = np.concatenate([likely, tokens[~np.isin(tokens, likely)]])[: effort.sum_rows_max]
-        tokens = rng.permutation(tokens)
+        likely = np.array([int(text.tokens[position]), *_likely(text, position)])[: effort.sum_rows_max // 2]
+        others = tokens[~np.isin(tokens, likely)]
+        some = others[: effort.sum_rows_max - likely.size]
+        tokens = rng.permutation(np.concatenate([likely, some]))
+        stands_for = np.where(np.isin(tokens, likely), 1.0, others.size / some.size)
     future = next(futures(text, position, vocab_size, rng))
     rows = np.stack([_row(text, position, token, future) for token in tokens.tolist()])
-    return Question(position, rows, "all" if len(rows) == vocab_size else "sample", is_random)
+    return Question(position, rows, "all" if len(rows) == vocab_size else "sample", is_random, stands_for)
 
 
 def _sum_positions(

@@ -70,7 +70,7 @@ def predict_next(scorer: Scorer, prefix: np.ndarray) -> np.ndarray:
     """
     if scorer.predict is None:
         raise UnreadableInput("the scorer has no predict(prefix)")
-    return _numbers(scorer.predict(prefix.copy()), "predict", (scorer.vocab_size,))
+    return _logarithms(_numbers(scorer.predict(prefix.copy()), "predict", (scorer.vocab_size,)), "predict")
 
 
 def predict_lanes(scorer: Scorer, prefix: np.ndarray) -> np.ndarray:
@@ -81,20 +81,37 @@ def predict_lanes(scorer: Scorer, prefix: np.ndarray) -> np.ndarray:
     """
     if scorer.predict_many is None:
         raise UnreadableInput("the scorer has no predict_many(prefix)")
-    return _numbers(scorer.predict_many(prefix.copy()), "predict_many", (len(prefix), scorer.vocab_size))
+    shape = (len(prefix), scorer.vocab_size)
+    return _logarithms(_numbers(scorer.predict_many(prefix.copy()), "predict_many", shape), "predict_many")
 
 
 def _numbers(value: Any, what: str, *shapes: tuple[int, ...]) -> np.ndarray:
     if hasattr(value, "detach"):  # a torch tensor, on any device and of any type
         value = value.detach().double().cpu()
     try:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiubO" or (array.dtype.kind == "O" and any(map(_is_text, array.flat))):
+            raise TypeError(f"it holds {array.dtype.name if array.dtype.kind != 'O' else 'text'}")
+        array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise UnreadableInput(f"{what} gave a {type(value).__name__} that is no array of numbers: {error}") from error
     if array.shape not in shapes:
         wanted = " or ".join(map(str, shapes))
         raise UnreadableInput(f"{what} gave an array of shape {array.shape}; it must be {wanted}")
     return array
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str | bytes)
+
+
+def _logarithms(log_p: np.ndarray, what: str) -> np.ndarray:
+    """What a scorer predicts, unless it is plain probabilities: no logarithms of any are positive and sum to 1."""
+    if log_p.min() >= 0 and abs(log_p.sum(axis=-1) - 1).max() < 1e-2:
+        raise UnreadableInput(
+            f"{what} gave numbers from 0 up that sum to 1, which look like probabilities: give their natural logarithms"
+        )
+    return log_p
 
 
 @dataclass(frozen=True)

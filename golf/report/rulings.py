@@ -93,7 +93,7 @@ def _(noun: Audit) -> View:
     return View(
         f"audit of {noun.target}",
         [
-            Fact("verdict", noun.verdict),
+            Fact("verdict", noun.verdict + _unseen(noun)),
             Fact("reason", noun.reason),
             *[Fact("breach", f"{one.probe} at token {one.position}: {one.text}") for one in noun.breaches],
             Fact("text", noun.text),
@@ -108,6 +108,13 @@ def _(noun: Audit) -> View:
             *[Fact("note", note) for note in noun.notes],
         ],
     )
+
+
+def _unseen(noun: Audit) -> str:
+    """`causal` alone would say more than a sample can."""
+    if noun.hidden_gain_nats is None:
+        return ""
+    return f", unless by at most {noun.hidden_gain_nats:.2g} nats per token at positions not asked about"
 
 
 @render.view.register

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,12 @@ def test_a_clean_audit_says_how_much_could_have_hidden() -> None:
     assert shares["normalisation"] > shares["future"], "sums are dearer, so there are fewer"
     assert found.hidden_gain_nats == pytest.approx(shares["normalisation"] * math.log(toys.V), rel=0.01)
     assert f"{found.hidden_gain_nats:.2g} nats" in found.reason
-    assert "10 positions were settled; it takes 1660 to see every gain of 0.005" in found.notes[0]
+    assert (
+        "10 of 64 positions drawn were settled; to see every gain of 0.005 nats per token takes 1660" in found.notes[0]
+    )
+    assert "--tokens 1661 --positions 1660 --sum-time" in found.notes[0], (
+        "what to type, within what the text's length allows"
+    )
     assert found.hidden_gain_bpb is None, "nobody said how many bytes a token has"
     assert (found.num_tokens, found.vocab_size, found.noise_nats) == (96, toys.V, 0.0)
 
@@ -97,10 +103,89 @@ def test_a_single_leaking_position_is_found_where_documents_start() -> None:
 def test_a_vocabulary_too_large_to_sum_is_sampled_and_nothing_is_concluded_from_the_rest() -> None:
     effort = Effort(num_positions=20, sum_rows=64, sum_rows_max=8)
     found = audit(lambda: toy("AdaptiveBigram"), effort=effort)
-    assert found.verdict == "causal"
+    assert found.verdict == "inconclusive"
     assert found.hidden_gain_nats is None
-    assert "8 of 16 tokens" in found.notes[0]
+    assert "of 16 tokens the probabilities of only 8 were added up" in found.reason
+    assert "predict(prefix)" in found.reason
     assert audit(lambda: toy("OracleGate"), effort=effort).verdict == "violation"
+
+
+def uniform(vocab_size: int, nats: float) -> scorers.Scorer:
+    return scorers.Scorer(
+        vocab_size, lambda tokens: np.full(tokens.size, nats), lambda rows: np.full(rows.shape, nats), None
+    )
+
+
+def test_the_largest_usual_vocabulary_is_summed_over_whole() -> None:
+    """A uniform scorer over 1,025 tokens passed at 8,192, of which 1,024 were added up: "every sum is 1"."""
+    found = audit(lambda: uniform(8192, math.log(1025)), effort=Effort(num_positions=4, border=1000))
+    assert (found.verdict, found.breaches[0].probe) == ("violation", "normalisation")
+    assert found.breaches[0].found == pytest.approx(8192 / 1025)
+    assert audit(lambda: uniform(8192, math.log(8192)), effort=Effort(num_positions=4, border=1000)).verdict == "causal"
+
+
+def test_what_a_sample_of_a_larger_vocabulary_would_make_over_all_is_said_and_decides_nothing() -> None:
+    effort = Effort(num_positions=4, border=1000, sum_rows_max=1000)
+    found = audit(lambda: uniform(20_000, math.log(2500)), effort=effort)
+    assert found.verdict == "inconclusive"
+    assert "of 20000 tokens the probabilities of only 1000 were added up: to 0.4 at most" in found.reason
+    assert "about 8 over all" in found.reason
+
+
+def test_a_sum_below_1_is_a_note_and_no_violation() -> None:
+    """It only costs: a code of these lengths exists, and a certificate is given."""
+    found = audit(lambda: toy("Improper"))
+    assert (found.verdict, found.breaches) == ("causal", [])
+    assert "sum to less than 1, to 0.9 at position" in found.notes[0] and "--vocab-size" in found.notes[0]
+    assert "no sum is above 1" in found.reason
+
+
+def test_sums_go_on_while_there_is_time_and_settle_every_position_that_was_drawn() -> None:
+    slow, quick = (
+        audit(
+            lambda: toy("AdaptiveBigram"), effort=Effort(num_positions=64, sum_rows=32, border=24, sum_seconds=seconds)
+        )
+        for seconds in (0, 60)
+    )
+    assert "2 of 64 positions drawn were settled" in slow.notes[0]
+    assert "64 of 64 positions drawn were settled" in quick.notes[0]
+    assert quick.hidden_gain_nats < slow.hidden_gain_nats / 10
+
+
+def test_a_surplus_that_only_the_sums_beyond_the_first_can_show_is_found() -> None:
+    """One in five positions has too much; two sums, at random, mostly miss them."""
+
+    def boosted() -> scorers.Scorer:
+        inner = toy("CausalBigram")
+
+        def score(tokens: np.ndarray) -> np.ndarray:
+            at = np.arange(1, tokens.size)
+            return inner.score(tokens)[-at.size :] - 0.3 * (at % 5 == 2) * (at > 2)
+
+        return scorers.Scorer(toys.V, score)
+
+    def found(seconds: float) -> Audit:
+        effort = Effort(num_positions=80, sum_rows=32, border=1000, controls=0, sum_seconds=seconds)
+        return audit(boosted, seed=3, effort=effort, text=lambda size: replace(made_up(size), bos=None))
+
+    assert found(0).verdict == "causal"
+    breach = found(60).breaches[0]
+    assert (breach.probe, breach.position % 5) == ("normalisation", 2)
+    assert breach.found == pytest.approx(math.exp(0.3))
+
+
+def test_more_positions_than_a_text_has_are_said_to_be_too_many() -> None:
+    found = audit(lambda: toy("CausalBigram"), effort=Effort(num_positions=200, sum_rows=160))
+    assert any("96 tokens have 95 that can be asked about: --tokens 201" in note for note in found.notes)
+
+
+def test_a_prediction_of_probabilities_instead_of_logarithms_is_named() -> None:
+    def plain() -> scorers.Scorer:
+        inner = toy("CausalBigram")
+        return scorers.Scorer(toys.V, inner.score, predict=lambda prefix: toys.TRAINED[prefix[-1]])
+
+    with pytest.raises(UnreadableInput, match="look like probabilities: give their natural logarithms"):
+        scorers.predict_next(plain(), np.array([1, 2]))
 
 
 def test_noise_makes_nothing_clean_and_hides_no_gross_violation() -> None:
@@ -341,7 +426,19 @@ def test_what_is_no_scorer_is_refused_with_a_reason(
         scorers.PythonFile(str(path), name).load()
 
 
-@pytest.mark.parametrize("given_value", [None, "text", [[1.0]], np.zeros(4), np.array(["a"] * 5), {}])
+@pytest.mark.parametrize(
+    "given_value",
+    [
+        *(None, "text", [[1.0]], np.zeros(4), np.array(["a"] * 5), {}),
+        *(
+            ["1.5"] * 6,
+            np.ones(6) * 1j,
+            [b"1"] * 6,
+            np.array([1.0, "2", 3, 4, 5, 6], dtype=object),
+            np.zeros(6, "M8[s]"),
+        ),
+    ],
+)
 def test_an_answer_that_is_no_row_of_numbers_is_refused(given_value: object) -> None:
     with pytest.raises(UnreadableInput, match="score gave"):
         scorers.score_rows(scorers.Scorer(4, lambda tokens: given_value), np.zeros((1, 6), dtype=np.int64))

@@ -33,6 +33,8 @@ CONNECT_S = 10
 LOG_BYTES = 4 * 1024 * 1024
 """Of a log, read in one call."""
 KEY = r"[a-z0-9][a-z0-9-]{0,62}"
+FOLDER = r"^[^-\x00-\x1f\x7f*?\[\]\\][^\x00-\x1f\x7f*?\[\]\\]*$"
+"""No option, nothing unprintable, and nothing that rsync would take for a pattern."""
 
 _END = f"""
 marked() {{ LC_ALL=C grep -alzxF -e "CADDIE_LAUNCH=$key" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3; }}
@@ -123,7 +125,7 @@ class SshSettings(RemoteSettings):
     """Trust a host key seen for the first time; one that has changed is refused all the same."""
     host_key_alias: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
     """Name under which the host key is looked up, for machines that share addresses."""
-    folder: str = Field(default="caddie", pattern=r"^[^-\x00-\x1f\x7f*?\[\]\\][^\x00-\x1f\x7f*?\[\]\\]*$")
+    folder: str = Field(default="caddie", pattern=FOLDER)
     """Folder there for our launches, relative to the home. They stay in it until you tidy up."""
 
 
@@ -278,13 +280,15 @@ class Ssh:
                 f"the host key of {host} is not known, or is not the one that is known ({error}). Compare its "
                 f"fingerprint, then connect once by hand: ssh {host}"
             )
-        if code == 255:
+        if code == 255 or (what == "rsync" and code in RSYNC_CUT_OFF and "not found" not in error):
             return Unreachable(f"{host} cannot be reached ({error or 'the connection broke'}). Try by hand: ssh {host}")
         if what == "rsync" and ("not found" in error or code == 127):
             return BackendFailed(f"{host} lacks rsync ({error}). Install it there: sudo apt-get install rsync")
         return BackendFailed(f"{what} failed on {host} with exit code {code}: {error or 'no word'}")
 
 
+RSYNC_CUT_OFF = (10, 12, 30, 35)
+"""rsync's exit codes for a connection that broke or timed out. Source: rsync(1), EXIT VALUES."""
 TIMED_OUT = -1
 """In place of an exit code."""
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jobs.standins import ssh as standin
 from scene import eventually
+from standins import ssh as standin
 
 from golf.errors import BadConfig
 from golf.jobs import ssh
@@ -197,7 +197,10 @@ def test_one_that_was_ended_before_it_started_never_starts(
     backend._say("prepare", key=KEY, owner=OWNER, script="echo no")
     assert backend.poll(KEY) is None and backend.mine(OWNER) == []
     backend.end(KEY)
+    with pytest.raises(Refused):
+        backend.submit(replace(one, owner="0badf00d"))
     assert backend.submit(one) == KEY
+    backend._say("start", key=KEY, runner=ssh._RUNNER, limit="60")
     assert machine.alive(OWNER) == [] and has_ended(backend)
 
 

@@ -5,7 +5,7 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 
-.PHONY: demo test test-slow check referee-report setup tools system
+.PHONY: demo test test-slow check referee-report leak-report setup tools system
 
 demo: setup
 	$(BIN)/golf demo
@@ -29,6 +29,12 @@ CHALLENGE ?=
 
 referee-report: setup
 	$(BIN)/python bench/referee_report.py --data "$(DATA)" $(if $(CHALLENGE),--checkout "$(CHALLENGE)")
+
+# Money: what is left of paid runs when things go wrong, on every back-end that can be played here. KILLS random moments each.
+KILLS ?= 5
+
+leak-report: setup
+	$(BIN)/python bench/leaks.py --kills $(KILLS)
 
 setup: .venv/ready
 

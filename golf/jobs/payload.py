@@ -1,8 +1,9 @@
 """What runs on the other side: one POSIX shell script around the trainer, the same for every back-end.
 
-In a folder of its own lie `tree/` (the files), `run.sh` (this script), `output.log` (what the trainer prints),
-`metrics.jsonl` and `stop` (the passive protocol, `golf.jobs.progress`) and, at the end, `exit.json`. The script ends
-the trainer's whole process group at the limit by itself: a machine that hears nothing from us any more still stops.
+The script runs itself once more under `timeout`, setup included, so that whatever happens inside, the limit holds (a
+machine that hears nothing from us any more still stops) and how it ended is written. In a folder of its own lie `tree/`
+(the files), `run.sh` (this script), `output.log` (what the trainer prints), `metrics.jsonl` and `stop` (the passive
+protocol, `golf.jobs.progress`) and, at the end, `exit.json`.
 """
 
 import json
@@ -31,19 +32,19 @@ def script(launch: Launch, settings: RemoteSettings, folder: str = "") -> str:
     return f"""#!/bin/sh
 # {launch.key}: made by Caddie; ends itself after {launch.time_limit_s:.0f} s.
 here={place}
+if [ "${{1:-}}" != trains ]; then
+  timeout --kill-after={GRACE_S} {max(1, int(launch.time_limit_s))} sh "$0" trains >>"$here/{OUTPUT}" 2>&1 </dev/null
+  code=$?
+  printf '{{"exit_code": %d}}\\n' "$code" >"$here/{EXIT}.new" && mv "$here/{EXIT}.new" "$here/{EXIT}"
+  exit "$code"
+fi
 cd "$here/{TREE}" || exit 70
 {exports}
 export {progress.METRICS}="$here/{METRICS}" {progress.STOP}="$here/{STOP}"
-{{
 {settings.setup or ":"}
-}} >>"$here/{OUTPUT}" 2>&1
 code=$?
-if [ "$code" -eq 0 ]; then
-  timeout --kill-after={GRACE_S} {max(1, int(launch.time_limit_s))} {command} >>"$here/{OUTPUT}" 2>&1 </dev/null
-  code=$?
-fi
-printf '{{"exit_code": %d}}\\n' "$code" >"$here/{EXIT}.new" && mv "$here/{EXIT}.new" "$here/{EXIT}"
-exit "$code"
+[ "$code" -eq 0 ] || exit "$code"
+exec {command}
 """
 
 

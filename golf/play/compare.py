@@ -1,10 +1,12 @@
 """Two experiments or submissions compared by their seeds: what was run, what was left out, how often one has looked."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from golf.errors import NotFound, UnreadableInput
-from golf.measure.comparison import Sample, compare
+from golf.measure.comparison import SAME_TOKENIZER, Sample, compare
 from golf.play import experiments, ledger
 from golf.referee.case import Case, open_case
 from golf.referee.claimed import claimed_bpb
@@ -14,6 +16,9 @@ from golf.workspace import Workspace
 
 SAME_BPB = 5e-6
 """Two spellings of one score differ by less."""
+
+FINEWEB = "fineweb"
+"""What the folder of the challenge's text is called; a submission's score is on no other."""
 
 FLATTERY_BPB = 1e-4
 """A headline this much below the mean of its seeds is the best of them, and no rounding."""
@@ -34,7 +39,8 @@ def compare_runs(
 
     Raises:
         NotFound: a side is neither.
-        UnreadableInput: a side has no score, or the two were not scored on the same data and tier.
+        UnreadableInput: a side has no score, or the two were not scored on the same data and tier, as far as that is
+            known.
     """
     results = [_result(workspace, name) for name in (a, b)]
     samples = [
@@ -49,7 +55,31 @@ def compare_runs(
                 f"{theirs.tier} and {theirs.data}: such scores do not compare. Play one of them on the other's tier"
             )
         looks = looks or _looks(workspace, theirs)
+    elif (played := ours or theirs) is not None:
+        samples = _on_one_text(played, *samples)
     return compare(*samples, looks=looks or 1, is_speed_up=is_speed_up)
+
+
+def _on_one_text(played: Result, a: Sample, b: Sample) -> list[Sample]:
+    """An experiment beside a submission, which was scored on FineWeb.
+
+    Raises:
+        UnreadableInput: nothing says that the experiment was, too.
+    """
+    if played.data.startswith(FINEWEB):
+        return [a, b]
+    rates = [side.tokens_per_byte for side in (a, b)]
+    if None in rates or not math.isclose(rates[0] or 0, rates[1] or 0, rel_tol=SAME_TOKENIZER):
+        spoken = " and ".join("unknown" if rate is None else f"{rate:.4f}" for rate in rates)
+        raise UnreadableInput(
+            f"{played.experiment} was scored on {played.data or 'data unknown'}, the submission on FineWeb (tokens per "
+            f"byte: {spoken}): bits per byte of different texts do not compare. Play the experiment on FineWeb: golf "
+            "data fineweb"
+        )
+    said = f"its data, {played.data}, is taken for the submission's text: tokens per byte are the same"
+    return [
+        replace(side, warnings=(*side.warnings, said)) if side.name == played.experiment else side for side in (a, b)
+    ]
 
 
 def _result(workspace: Workspace | None, name: str) -> Result | None:

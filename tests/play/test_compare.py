@@ -56,13 +56,13 @@ def play(
     return folder.name
 
 
-def submission(folder: Path, scores: dict[int, float], claim: float | None = None) -> str:
+def submission(folder: Path, scores: dict[int, float], claim: float | None = None, rate: float = RATE) -> str:
     """A submission of our own making, with a log per seed."""
     folder.mkdir()
     for seed, score in scores.items():
         (folder / f"train_seed{seed}.log").write_text(
             f"step:10/10 val_loss:9.0 val_bpb:5.5 train_time:1000ms\n"
-            f"final_int8_zlib_roundtrip_exact val_loss:{score * math.log(2) / RATE:.8f} val_bpb:{score:.8f}\n"
+            f"final_int8_zlib_roundtrip_exact val_loss:{score * math.log(2) / rate:.8f} val_bpb:{score:.8f}\n"
         )
     (folder / "submission.json").write_text(json.dumps({} if claim is None else {"val_bpb": claim}))
     return str(folder)
@@ -159,6 +159,25 @@ def test_an_experiment_is_compared_with_a_submission(workspace: Workspace, tmp_p
     play(workspace, "better", BETTER)
     theirs = submission(tmp_path / "theirs", BASE)
     assert compare_runs(workspace, "better", theirs).verdict == "better"
+
+
+def test_an_experiment_on_another_text_than_the_challenges_does_not_compare_with_a_submission(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """A log of FineWeb was "better, gain 2.90 BPB, bar met" than a run on this Python's documentation."""
+    play(workspace, "docs", BASE, data="pydocs_sp1024 aa029ddc02133d78")
+    play(workspace, "web", BASE, data="fineweb10B_sp8192 aa029ddc02133d78")
+    theirs = submission(tmp_path / "theirs", BETTER, rate=0.38)
+    for sides in (("docs", theirs), (theirs, "docs")):
+        with pytest.raises(UnreadableInput, match=r"pydocs_sp1024.*FineWeb.*do not compare"):
+            compare_runs(workspace, *sides)
+    assert compare_runs(workspace, theirs, "web").verdict == "better", "another tokenizer of the same text"
+
+
+def test_that_two_texts_are_taken_for_one_is_said(workspace: Workspace, tmp_path: Path) -> None:
+    play(workspace, "better", BETTER)
+    comparison = compare_runs(workspace, "better", submission(tmp_path / "theirs", BASE))
+    assert any("is taken for the submission's text" in warning for warning in comparison.warnings)
 
 
 def test_a_headline_that_is_the_best_of_its_seeds_is_named(tmp_path: Path) -> None:

@@ -259,6 +259,7 @@ class _Run:
                 self.gaps.append(gap)
                 if len(self.gaps) <= affordable:
                     self._question(asked, self._whole_sum(question.position, question.is_random))
+        self.progress("asking", self.last, self.last)
         self.probe_s = time.monotonic() - began
         self._settle("future", "clean", "no score moved when tokens from its own on were replaced")
         if len(self.gaps) > affordable:
@@ -606,6 +607,7 @@ class _Run:
             each_s = self._sum_time()
         seconds = math.ceil(each_s * needed * (needed + 1) / self.true.size)
         spend = "" if self.can_predict else f" --sum-time {seconds}"
+        spend += f" --time-limit {2 * seconds}" if seconds > 600 else ""
         return (
             f"{self._settled()} of {len(self.tallies['future'].drawn)} positions drawn were settled; to see every gain "
             f"of {RECORD_NATS} nats per token takes {needed}: --tokens {needed + 1} --positions {needed}{spend}, about "

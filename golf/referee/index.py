@@ -1,8 +1,8 @@
 """What was judged before, so that a second run reads only what is new.
 
 One SQLite file, a cache and never a source of truth: each value carries a checksum over itself and its key. A value
-that does not match is judged again, and a file that is no database is moved aside (`.damaged`) and begun anew. Keys are
-made of what a value depends on, so that nothing stale is ever found.
+that does not match is judged again, and a damaged index is moved aside (`.damaged`) and begun anew. A file that is no
+index is somebody's, and left alone. Keys are made of what a value depends on, so that nothing stale is ever found.
 """
 
 import contextlib
@@ -17,6 +17,12 @@ TABLES = "CREATE TABLE IF NOT EXISTS kept (kind TEXT, key TEXT, value BLOB, chec
 MAGIC = b"SQLite format 3\0"
 """Begins every such file; SQLite itself would write over a shorter one."""
 
+COLUMNS = ["kind", "key", "value", "checksum"]
+MARK = b"golf"
+"""SQLite's application id, which stands in the file's header: by it an index is known even when it is damaged."""
+
+_MARK_AT = 68
+
 WAIT_S = 30.0
 """Seconds to wait for another run that is writing."""
 
@@ -25,7 +31,7 @@ class Index:
     """Values by kind and key; in memory alone where no path is given.
 
     Raises:
-        UnreadableInput: the file cannot be opened or written.
+        UnreadableInput: the file cannot be opened or written, or it is no index.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -79,27 +85,61 @@ class Index:
             return connection
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            if self._path.exists() and self._beginning() not in (b"", MAGIC):
-                self._move_aside()
+            is_marked = self._is_marked()
             connection = sqlite3.connect(self._path, timeout=WAIT_S)
         except (OSError, sqlite3.Error) as error:
             raise UnreadableInput(f"the index {self._path} could not be opened: {error}") from error
         try:
+            if not is_marked:
+                self._adopt(connection)
             connection.execute("PRAGMA synchronous=OFF")
             connection.execute(TABLES)
             connection.execute("SELECT kind, key, value, checksum FROM kept LIMIT 1").fetchone()
+        except UnreadableInput:
+            connection.close()
+            raise
         except sqlite3.DatabaseError as error:
             connection.close()
             if _is_in_the_way(error):
                 raise UnreadableInput(f"the index {self._path} could not be used: {error}") from error
+            if not is_marked:
+                raise self._not_ours() from error
             self._move_aside()
             return self._opened()
         return connection
 
-    def _beginning(self) -> bytes:
+    def _is_marked(self) -> bool:
+        """Whether the file says that it is an index.
+
+        Raises:
+            UnreadableInput: it holds something that is no database.
+        """
         assert self._path is not None
+        if not self._path.exists():
+            return False
         with open(self._path, "rb") as file:
-            return file.read(len(MAGIC))
+            header = file.read(100)
+        if header[: len(MAGIC)] not in (b"", MAGIC):
+            raise self._not_ours()
+        return header[_MARK_AT : _MARK_AT + len(MARK)] == MARK
+
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        """Mark an empty database, or one with an index's table alone: older ones have no mark.
+
+        Raises:
+            UnreadableInput: it holds something else.
+        """
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(kept)")]
+        if tables not in ([], ["kept"]) or (tables and columns != COLUMNS):
+            raise self._not_ours()
+        connection.execute(f"PRAGMA application_id = {int.from_bytes(MARK, 'big')}")
+
+    def _not_ours(self) -> UnreadableInput:
+        return UnreadableInput(
+            f"{self._path} is no index of judged submissions, and is left as it is. Give a file that is one, or a new "
+            "name; if it was one, move it away"
+        )
 
     def _move_aside(self) -> None:
         if self._path is not None:

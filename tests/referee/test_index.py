@@ -59,28 +59,45 @@ def test_a_value_does_not_pass_for_another_key_s(tmp_path: Path) -> None:
 
 
 @given(st.binary(min_size=1, max_size=300))
-def test_a_file_that_is_no_index_is_moved_aside_and_never_lost(
+def test_a_file_that_is_no_index_is_refused_and_left_as_it_is(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
-    path = tmp_path_factory.mktemp("index") / "x.db"
+    """`triage --index README.md` once made a database of it and moved the text aside without a word."""
+    path = tmp_path_factory.mktemp("index") / "README.md"
     path.write_bytes(data)
-    index = Index(path)
-    assert index.get("a", ["k"]) == {}
-    index.put("a", {"k": b"1"})
-    assert index.get("a", ["k"]) == {"k": b"1"}
-    index.close()
-    assert path.with_name("x.db.damaged").read_bytes() == data
+    with pytest.raises(UnreadableInput, match=r"README\.md is no index"):
+        Index(path)
+    assert path.read_bytes() == data
+    assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_database_of_somebody_else_is_moved_aside(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "table", ["kept (other TEXT)", "ledger (cents INT)", "kept (kind, key, value, checksum, more)"]
+)
+def test_a_database_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, table: str) -> None:
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE kept (other TEXT)")
+        connection.execute(f"CREATE TABLE {table}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(UnreadableInput, match="no index"):
+        Index(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_index_from_before_they_were_marked_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    index = Index(path)
+    index.put("a", {"k": b"1"})
+    index.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA application_id = 0")
     connection.close()
     index = Index(path)
-    assert index.get("a", ["k"]) == {}
+    assert index.get("a", ["k"]) == {"k": b"1"}
     index.close()
-    assert path.with_name("x.db.damaged").exists()
+    assert path.read_bytes()[68:72] == b"golf"
 
 
 def test_damage_in_the_middle_costs_what_was_there_and_no_more(tmp_path: Path) -> None:
@@ -96,6 +113,7 @@ def test_damage_in_the_middle_costs_what_was_there_and_no_more(tmp_path: Path) -
     index.put("a", {"k": b"1"})
     assert index.get("a", ["k"]) == {"k": b"1"}
     index.close()
+    assert path.with_name("x.db.damaged").exists()
 
 
 def test_a_place_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:

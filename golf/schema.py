@@ -295,6 +295,37 @@ class SubmissionPlan(Noun):
     """The gates."""
 
 
+class Played(Noun):
+    """One of many experiments, and how it came out."""
+
+    experiment: str
+    val_bpb: float | None
+    status: str
+    """As its result says (`keep`, `discard`, `crash`), or why there is none."""
+    was_there: bool
+    """It had its result before."""
+
+
+class Tournament(Noun):
+    """Successive halving over experiments of one tier: its plan, and where it is."""
+
+    tier: Tier
+    unit: str
+    """What budgets are counted in."""
+    rounds: list[str]
+    at_most_runs: int
+    expected_usd: float
+    at_most_usd: float
+    round: int
+    """The round that is on, or the last; from 1."""
+    due: list[str]
+    """Still to be played in it."""
+    winner: str | None
+    tied: list[str]
+    """Who won together, where seed noise explains what lies between them."""
+    reason: str
+
+
 class Result(Noun):
     """`result.json`: one finished run of an experiment over all its seeds."""
 

@@ -1,20 +1,22 @@
 """The `golf` command: parse, call the library, show, exit code. Nothing is decided here.
 
-Results go to stdout, everything else to stderr. Exit 0 fine, 1 a rule is broken or the answer is
-no, 2 the input could not be used, 130 interrupted. Each file of this package is one group of verbs.
+Results go to stdout, everything else to stderr; with `--json`, stdout says as JSON what went wrong, too. Exit 0 fine, 1 a
+rule is broken or the answer is no, 2 the input could not be used, 130 interrupted. Each file of this package is one
+group of verbs.
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from golf.cli import codex, course, demo, jobs, measure, notes, pipelines, play, referee, review, setup
+from golf.cli import codex, course, demo, jobs, many, measure, notes, pipelines, play, referee, review, setup
 from golf.errors import UNUSABLE, explained
 from golf.report import words
 
-GROUPS = (setup, demo, play, measure, review, referee, jobs, notes, pipelines, course, codex)
+GROUPS = (setup, demo, play, many, measure, review, referee, jobs, notes, pipelines, course, codex)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         failure = explained(error)
         lines = [words.clean(line) for line in f"golf {arguments.verb}: {failure}".splitlines()]
         print("\n".join(lines), file=sys.stderr)  # a log's last words are in it: no terminal codes
+        if arguments.json:  # whoever reads it finds JSON there, whatever came of it
+            error = "\n".join(map(words.clean, str(failure).splitlines()))
+            print(json.dumps({"error": error, "exit_code": failure.exit_code}, ensure_ascii=False))
         return failure.exit_code
 
 

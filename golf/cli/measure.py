@@ -96,10 +96,15 @@ def measure_artifact(arguments: argparse.Namespace) -> int:
 
 def predict_size(arguments: argparse.Namespace) -> int:
     """Exit 0 unless it does not fit: what cannot be told is no refusal."""
+    from golf.errors import BadConfig
     from golf.measure import size_prediction
     from golf.report import render, rulings  # noqa: F401, its views are registered
 
-    plan = size_prediction.plan_of(verb.settings(arguments.env), arguments.params)
+    settings = verb.settings(arguments.env)
+    if wrong := size_prediction.misspelled(settings):
+        said = ", ".join(f"{name} (did you mean {known}?)" for name, known in wrong.items())
+        raise BadConfig(f"nothing is predicted from {said}: without it the answer would be the baseline's")
+    plan = size_prediction.plan_of(settings, arguments.params)
     found = size_prediction.predict_size(plan, code_bytes=arguments.code_bytes)
     render.show(found, json=arguments.json)
     return 1 if found.verdict == "does not fit" else 0

@@ -63,8 +63,8 @@ def register(verbs: verb.Verbs) -> None:
         metavar="FILE",
         help="what was judged before, so that a second run reads only what is new (default: the workspace's, if any)",
     )
-    sort.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
-    sort.add_argument("--limit", type=float, metavar="S", help="seconds for one submission (default: 20)")
+    sort.add_argument("--workers", type=verb.count, metavar="N", help="processes (default: one per core)")
+    sort.add_argument("--limit", type=verb.positive, metavar="S", help="seconds for one submission (default: 60)")
 
     changed = verb.add(
         verbs,
@@ -89,6 +89,9 @@ def register(verbs: verb.Verbs) -> None:
         action="store_true",
         help="make the numbers measured now the baseline file, instead of comparing",
     )
+
+
+EXAMPLES = {"--page": ".md", "--data": ".json", "--index": ".db"}
 
 
 class Schema(Noun):
@@ -148,13 +151,19 @@ def summary(arguments: argparse.Namespace) -> int:
 
 
 def triage(arguments: argparse.Namespace) -> int:
-    """Exit 1 when a submission is blocked; needs no workspace."""
+    """Exit 1 when a submission is blocked, 2 when none could be judged; needs no workspace."""
     from golf import durable
+    from golf.errors import BadConfig
     from golf.referee import triage as referee
     from golf.referee import workers
     from golf.report import answers as views  # noqa: F401, its views are registered
     from golf.report import progress, render
 
+    for option, file in (("--page", arguments.page), ("--data", arguments.data), ("--index", arguments.index)):
+        if file is not None and file.is_dir():
+            raise BadConfig(
+                f"{option} {file} is a folder: give a file, e.g. {option} {file / f'triage{EXAMPLES[option]}'}"
+            )
     with progress.progress("triage") as bar:
         field = referee.survey(
             arguments.folder,
@@ -169,6 +178,9 @@ def triage(arguments: argparse.Namespace) -> int:
         durable.replace(arguments.data, field.model_dump_json(indent=2))
     found = referee.triaged(field)
     render.show(found, json=arguments.json)
+    if not any(entry.ruling.examined for entry in field.entries):
+        print(f"golf triage: none of {len(field.entries)} submissions was judged: see their findings", file=sys.stderr)
+        return 2
     return 1 if any(entry.verdict == "block" for entry in found.submissions) else 0
 
 

@@ -29,11 +29,18 @@ def register(verbs: verb.Verbs) -> None:
         "play an experiment on its local tier: worktree, train, quantise, evaluate, decide, record",
         "golf run wider",
     )
-    play.add_argument("name", help="an experiment, or the slug of a new one (then with --hypothesis and --script)")
+    play.add_argument(
+        "name",
+        nargs="+",
+        help="an experiment, or the slug of a new one (then with --hypothesis and --script), or several",
+    )
     _claim(play)
     play.add_argument("--again", action="store_true", help="repeat a played experiment; the earlier run is kept")
     play.add_argument("--detach", action="store_true", help="return the job instead of waiting for it")
     play.add_argument("--dry-run", action="store_true", help="show what would be run, and run nothing")
+    play.add_argument(
+        "--parallel", type=verb.whole, default=1, metavar="N", help="of several: how many at the same time (default: 1)"
+    )
 
     past = verb.add(
         verbs,
@@ -96,13 +103,19 @@ def new(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when scored and within the limit, 1 when over it, 2 when there is no score."""
-    from golf.cli import jobs
+    from golf.cli import jobs, many
+    from golf.errors import BadConfig
     from golf.play import experiments, start
     from golf.report import render
 
     workspace = verb.opened()
-    is_new = not experiments.exists(workspace, arguments.name)
-    folder = experiments.claimed(workspace, arguments.name, **_said(arguments))
+    if len(arguments.name) > 1:
+        if any(_said(arguments).values()) or arguments.again or arguments.detach or arguments.dry_run:
+            raise BadConfig("several experiments are played as they are claimed: name them alone, with --parallel N")
+        return many.run_several(workspace, arguments.name, arguments.parallel, arguments.json)
+    name = arguments.name[0]
+    is_new = not experiments.exists(workspace, name)
+    folder = experiments.claimed(workspace, name, **_said(arguments))
     if arguments.dry_run:
         try:
             render.show(start.plan_run(workspace, folder.name), json=arguments.json)

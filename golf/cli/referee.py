@@ -1,6 +1,7 @@
 """`golf audit`, `golf certify`, `golf compare`: is a score causal, does it decode, is it a gain."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ def register(verbs: verb.Verbs) -> None:
         help="audit the byte table: count the text by decoding, name each mistake, correct the score; TARGET is "
         "then a table (.npz) or the script that builds one (default: the challenge's)",
     )
-    probe.add_argument("--claimed-bpb", type=float, metavar="BPB", help="with --bytes: a score to correct")
-    probe.add_argument("--positions", type=verb.whole, default=128, help="positions drawn at random (default: 128)")
+    probe.add_argument("--claimed-bpb", type=verb.positive, metavar="BPB", help="with --bytes: a score to correct")
+    probe.add_argument("--positions", type=verb.count, default=128, help="positions drawn at random (default: 128)")
     probe.add_argument("--tokens", type=verb.whole, default=256, help="length of each scored sequence (default: 256)")
     probe.add_argument(
         "--sum-time",
-        type=float,
+        type=verb.positive,
         default=20.0,
         metavar="S",
         help="seconds to go on adding up whole distributions of a scorer without predict(prefix) (default: 20)",
@@ -41,7 +42,7 @@ def register(verbs: verb.Verbs) -> None:
         "--random-seed", type=verb.whole, default=0, help="of text, positions, replacements (default: 0)"
     )
     probe.add_argument(
-        "--time-limit", type=float, default=1800.0, metavar="S", help="seconds for all of it (default: 1800)"
+        "--time-limit", type=verb.positive, default=1800.0, metavar="S", help="seconds for all of it (default: 1800)"
     )
 
     proof = verb.add(
@@ -56,7 +57,7 @@ def register(verbs: verb.Verbs) -> None:
         "--text-bytes", type=verb.whole, default=64_000, metavar="N", help="about how much text (default: 64000)"
     )
     proof.add_argument(
-        "--time-limit", type=float, default=7200.0, metavar="S", help="seconds for all of it (default: 7200)"
+        "--time-limit", type=verb.positive, default=7200.0, metavar="S", help="seconds for all of it (default: 7200)"
     )
 
     gain = verb.add(
@@ -97,10 +98,16 @@ def _scorer_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _workspace() -> Workspace | None:
-    """The workspace, where there is one: scorers and submissions lie anywhere."""
+    """The workspace, where there is one: scorers and submissions lie anywhere.
+
+    Raises:
+        NotFound: one was named, and it is none.
+    """
     try:
         return verb.opened()
     except NotFound:
+        if os.environ.get("GOLF_WORKSPACE"):
+            raise
         return None
 
 

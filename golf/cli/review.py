@@ -1,7 +1,9 @@
 """`golf review`, `golf submit`: facts for the critic, the referee's word, and the way to paid compute."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 from golf.cli import verb
 
@@ -13,7 +15,8 @@ def register(verbs: verb.Verbs) -> None:
         "review",
         review,
         "a submission's folder: the referee's ruling, each finding with its line; a played experiment: the facts that "
-        "a critic starts from, and the hash a verdict is bound to",
+        "a critic starts from, and the hash a verdict is bound to. Exit 0 clear, or for a person to look at (verdict "
+        "review); 1 blocked, or a point fails; 2 nothing could be examined",
         "golf review records/track_10min_16mb/2026-03-17_NaiveBaseline",
     )
     facts.add_argument("path", help="a submission's folder (nothing in it is run), or a played experiment's name")
@@ -38,21 +41,55 @@ def register(verbs: verb.Verbs) -> None:
 
 
 def review(arguments: argparse.Namespace) -> int:
-    """Exit 1 when a submission is blocked or an experiment's point fails; what a person must look at is no failure."""
+    """Exit 0 unless blocked (1), also where a person must look; 2 when there was nothing to examine."""
     from golf.play import review as desk
-    from golf.play import targets
     from golf.report import render, rulings  # noqa: F401, its views are registered
 
-    folder = targets.submission(arguments.path)
+    folder = _submission(arguments.path, arguments.workspace)
     if folder is not None:
         from golf.referee import ruling
 
         judged = ruling.review_submission(folder, expects_code=not arguments.excerpt)
         render.show(judged, json=arguments.json)
+        if not set(judged.examined) - {"files"}:
+            print(f"golf review: nothing in {folder} was examined: {judged.reason}", file=sys.stderr)
+            return 2
         return 1 if judged.verdict == "block" else 0
     sheet = desk.sheet(verb.opened(), arguments.path)
     render.show(sheet, json=arguments.json)
     return 1 if any(point.verdict == "fail" for point in sheet.points) else 0
+
+
+def _submission(path: str, workspace: str | None) -> Path | None:
+    """The folder that is meant; None for an experiment of the workspace.
+
+    Raises:
+        BadConfig: it is no folder.
+        NotFound: there is neither, or no such workspace.
+    """
+    from golf.errors import BadConfig, NotFound
+    from golf.play import experiments, targets
+    from golf.workspace import Workspace
+
+    if not path.strip():
+        raise BadConfig("what is to be reviewed? Give a submission's folder, or a played experiment's name")
+    here = None
+    try:
+        here = Workspace.find()
+    except NotFound:
+        if workspace:
+            raise
+    if (folder := targets.submission(path)) is not None:
+        return folder
+    if here is not None and experiments.exists(here, path):
+        return None
+    if Path(path).is_file():
+        raise BadConfig(f"{path} is a file: give the submission's folder, e.g. {Path(path).parent}")
+    if here is None or os.sep in path:
+        raise NotFound(f"there is no folder {path}. Give a submission's folder, or a played experiment's name")
+    raise NotFound(
+        f"there is no folder {path}, and no experiment of this name in {here.experiments}. See them: golf history"
+    )
 
 
 def submit(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """How a verb is declared: its help ends in an example, and `--json` and `--workspace` are everywhere."""
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from typing import TypeAlias
@@ -38,6 +39,22 @@ def whole(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 1_000_000:
         raise ValueError
+    return number
+
+
+def count(text: str) -> int:
+    """For argparse: a whole number from 1 to a million."""
+    number = whole(text)
+    if not number:
+        raise argparse.ArgumentTypeError("must be at least 1 (got 0)")
+    return number
+
+
+def positive(text: str) -> float:
+    """For argparse: a finite number above 0."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 (got {text})")
     return number
 
 

@@ -40,6 +40,12 @@ def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -
     return None
 
 
+def tier_noise(workspace: Workspace, tier: str) -> Pooled | None:
+    """Seed noise pooled over everything kept on a tier; None while too little measures it."""
+    best = running_baseline(workspace, tier)
+    return None if best is None else noise_floor(workspace, tier, best.data, [])
+
+
 def noise_floor(workspace: Workspace, tier: str, data: str, scores: Sequence[float]) -> Pooled | None:
     """Seed noise pooled over everything kept on a tier and its data, and an experiment's own `scores`.
 

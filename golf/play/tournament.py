@@ -185,6 +185,14 @@ def claim_of(workspace: Workspace, entry: Entry) -> Experiment:
     return claim.model_copy(update={"env": {**claim.env, **entry.env}, "parent": entry.candidate})
 
 
+def enter(workspace: Workspace, entry: Entry) -> None:
+    """Claim an entry's run where it is not claimed yet; its script is its candidate's."""
+    if not experiments.exists(workspace, entry.experiment):
+        claim = claim_of(workspace, entry)
+        script = workspace.experiments / entry.candidate / claim.script
+        experiments.create(workspace, entry.experiment, claim, script)
+
+
 def standing(plan: Plan, score_of: Callable[[Entry], Score | None], floor: Pooled | None) -> Standing:
     """Where the tournament is, by the scores there are.
 

@@ -1,0 +1,84 @@
+"""Many experiments on free tiers, a few at a time: what has a result is left alone, what is being played is followed.
+
+So a sweep that was killed goes on by being asked for again: nothing is played twice, and the ledger gets a row each.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from golf.errors import AmbiguousInput, GolfError
+from golf.jobs.local import LocalJobs
+from golf.jobs.store import JobStore
+from golf.play import experiments, record, start
+from golf.schema import Job, Played
+from golf.workspace import Workspace
+
+POLL_S = 0.5
+
+
+def play_all(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    at_once: int = 1,
+    on_change: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> list[Played]:
+    """Play experiments to their ends, at most `at_once` at the same time; in the order of `names`.
+
+    `on_change` is told how many have ended, of how many, and what happened last. One that fails costs the others nothing.
+
+    Raises:
+        NotFound: there is no experiment of a name.
+    """
+    folders = [experiments.find(workspace, name) for name in dict.fromkeys(names)]
+    record.recover(workspace)
+    ended: dict[str, Played] = {}
+    waiting = []
+    for folder in folders:
+        result = experiments.read_result(folder)
+        if result is None or result.status == "crash":
+            waiting.append(folder.name)
+        else:
+            ended[folder.name] = Played(
+                experiment=folder.name, val_bpb=result.val_bpb, status=result.status, was_there=True
+            )
+    on_change(len(ended), len(folders), f"{len(ended)} were played before")
+    jobs, going = LocalJobs(workspace), _going(workspace, waiting)
+    waiting = [name for name in waiting if name not in going]
+    while waiting or going:
+        while waiting and len(going) < at_once:
+            name = waiting.pop(0)
+            try:
+                going[name] = start.start_run(workspace, name).id
+            except AmbiguousInput:  # somebody else has begun it, or finished it
+                going |= _going(workspace, [name])
+                if name not in going:
+                    ended[name] = _played(workspace, name, "played by another")
+            except GolfError as error:
+                ended[name] = Played(experiment=name, val_bpb=None, status=str(error), was_there=False)
+        for name, job in [(name, jobs.get(job_id)) for name, job_id in going.items()]:
+            if job.ended_at is not None:
+                del going[name]
+                record.recover(workspace)
+                ended[name] = _played(workspace, name, _why(job))
+                on_change(len(ended), len(folders), f"{name}: {ended[name].status}")
+        if waiting or going:
+            time.sleep(POLL_S)
+    return [ended[folder.name] for folder in folders]
+
+
+def _going(workspace: Workspace, names: Sequence[str]) -> dict[str, str]:
+    """Which of them are being played, with their jobs' ids."""
+    rows = JobStore(workspace).recent(1000, ("queued", "running"))
+    return {row.subject: row.id for row in rows if row.kind == "run" and row.subject in names}
+
+
+def _played(workspace: Workspace, name: str, otherwise: str) -> Played:
+    result = experiments.read_result(workspace.experiments / name)
+    if result is None:
+        return Played(experiment=name, val_bpb=None, status=otherwise, was_there=False)
+    return Played(experiment=name, val_bpb=result.val_bpb, status=result.status, was_there=False)
+
+
+def _why(job: Job) -> str:
+    return f"{job.state}: {job.message}"

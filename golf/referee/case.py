@@ -41,7 +41,16 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".7z", ".r
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npz", ".npy", ".safetensors")
 """Endings of what is never opened: opening a pickle runs it."""
 
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".pdf")
+TOKENIZERS = (".model", ".vocab")
+
 COMPILED = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".pyo", ".o", ".a", ".exe", ".cubin", ".jar")
+
+_NO_NUMBER = re.compile(
+    r'"([\w -]{0,60}(?:bpb|loss)[\w -]{0,60})"\s{0,9}:\s{0,9}"?[-+]?(?:nan|inf(?:inity)?|\d{1,9}e\+?[3-9]\d{2,9})\b',
+    re.IGNORECASE,
+)
+"""A score that is none; JSON knows no such number, and Python's reader lets it pass."""
 
 _MENTION = re.compile(
     r"([\w-]{1,100})\.(?:py|ipynb|lzma|xz|gz)\b|^[ \t]*(?:from|import)[ \t]+([\w.]{1,200})", re.MULTILINE
@@ -80,9 +89,24 @@ class Case:
         """Whether any Python source could be read."""
         return any(script.text.strip() for script in self.scripts)
 
+    @property
+    def unopened(self) -> list[str]:
+        """Names of files that were never read, such as weights, archives and pictures."""
+        return [name for name in self.files if name not in self.place.opened] if self.place else []
+
     def read(self, name: str, at_most: int = TEXT_BYTES_MAX) -> bytes | None:
-        """The bytes of a file of `files`; None when it is larger, or cannot be read."""
-        return self.place.read(name, at_most) if self.place else None
+        """The bytes of a file of `files`; None when it is larger, or cannot be read. `understood` says what became of
+        them: until then the file counts as unopened."""
+        if self.place is None:
+            return None
+        data = self.place.read(name, at_most)
+        self.place.opened.discard(name)
+        return data
+
+    def understood(self, name: str) -> None:
+        """Say that a file's bytes were what a check looks for."""
+        if self.place is not None:
+            self.place.opened.add(name)
 
     @cached_property
     def _named(self) -> Mapping[str, int]:
@@ -132,6 +156,8 @@ def open_case(folder: Path, pr: int | None = None) -> Case:
     jsons = sorted(filter(_is_submission_json, names), key=_strangeness)
     json_file = next(iter(texts(jsons[:1], strict=True)), None)
     table = _table(json_file, place) if json_file else {}
+    if unsaid := _NO_NUMBER.search(json_file.text) if json_file else None:
+        place.note(f"states no number for {unsaid[1]}", jsons[0], unsaid[0])
     for name in ending(*ARCHIVES):
         place.note("an archive and not opened", name, f"{place.files[name].size} bytes")
     for name in ending(*COMPILED):
@@ -157,6 +183,9 @@ def open_case(folder: Path, pr: int | None = None) -> Case:
     )
     from golf.referee import extraction, reconcile  # they read a Case
 
+    for name in case.unopened:
+        if not place.is_noted(name) and not name.lower().endswith((*PICTURES, *TOKENIZERS)):
+            place.note("of a kind that is never opened", name, f"{place.files[name].size} bytes", "note")
     case.submission = extraction.extract(case, pr)
     case.findings += [*place.findings, *reconcile.findings(case)]
     return case

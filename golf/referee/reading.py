@@ -6,6 +6,7 @@ have become something else since it was listed, so it is opened without followin
 
 import codecs
 import os
+import re
 import stat
 import unicodedata
 from collections import deque
@@ -39,6 +40,15 @@ TOTAL_LINES_MAX = 400_000
 SHOWN_MAX = 5
 """Files named in a finding that is about many."""
 
+NO_TEXT_SHARE = 0.1
+"""Of a file's characters, null bytes, control characters and bad UTF-8, beyond which it is no text, whatever its name
+says; a damaged README has a few."""
+
+STRANGE_MIN = 100
+"""So many of them at least."""
+
+_STRANGE = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+
 _ACTED_ON = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that a terminal acts on or cannot show."""
 
@@ -61,6 +71,8 @@ class Folder:
     """By name relative to the folder, cleaned: it may be shown as it is."""
     _problems: dict[tuple[str, Severity], list[tuple[str, str]]] = field(default_factory=dict)
     """Per kind of problem the files that have it, each with what stands there."""
+    opened: set[str] = field(default_factory=set)
+    """Names of the files that were read."""
     left: int = TOTAL_BYTES_MAX
     """Bytes that may still be read."""
     lines_left: int = TOTAL_LINES_MAX
@@ -69,6 +81,10 @@ class Folder:
     def note(self, problem: str, name: str, quote: str, severity: Severity = "flag") -> None:
         """Record that a file has a problem."""
         self._problems.setdefault((problem, severity), []).append((name, quote))
+
+    def is_noted(self, name: str) -> bool:
+        """Whether a file has a problem that is recorded."""
+        return any(name == noted for places in self._problems.values() for noted, _ in places)
 
     @property
     def findings(self) -> list[Finding]:
@@ -92,6 +108,7 @@ class Folder:
         except OSError as error:
             return self.note("cannot be read", name, error.strerror or type(error).__name__)
         self.left -= len(data)
+        self.opened.add(name)
         num_lines = data.count(b"\n") + data.count(b"\r")
         if num_lines > self.lines_left:
             return self.note(f"not read, as there are over {TOTAL_LINES_MAX:,} lines", name, f"{num_lines} lines")
@@ -107,6 +124,10 @@ class Folder:
         if data is None:
             return None
         text = decoded(data)
+        strange = 0 if strict else len(_STRANGE.findall(text))
+        if strange >= STRANGE_MIN and (share := strange / len(text)) > NO_TEXT_SHARE:
+            self.opened.discard(name)
+            return self.note("is no text and was not read", name, f"{share:.0%} of it is no character of a text")
         severity: Severity = "flag" if strict else "note"
         if "\0" in text:
             self.note("holds null bytes", name, f"{text.count(chr(0))} null bytes", severity)

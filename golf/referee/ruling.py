@@ -9,6 +9,7 @@ from pathlib import Path
 
 from golf.referee import case as cases
 from golf.referee.checks import CHECKS
+from golf.referee.reading import listed
 from golf.referee.rulebook import finding
 from golf.rulings import SEVERITIES, Evidence, Finding, Ruling, RulingVerdict
 
@@ -78,13 +79,18 @@ def rule(case: cases.Case, found: list[Finding]) -> Ruling:
         "files": bool(case.files),
     }
     examined = [name for name, there in seen.items() if there]
+    unopened = case.unopened
+    count = f"{len(unopened)} of {len(case.files)} files {'was' if len(unopened) == 1 else 'were'} never opened"
     return Ruling(
         submission=case.submission,
         verdict=verdict,
         reason=_reason(verdict, found, examined),
         findings=found,
         examined=examined,
-        not_examined=[f"{name}: {_why(name, case)}" for name, there in seen.items() if not there],
+        not_examined=[
+            *(f"{name}: {_why(name, case)}" for name, there in seen.items() if not there),
+            *([f"contents: {count}: {listed(unopened)}"] if unopened else []),
+        ],
     )
 
 

@@ -15,12 +15,13 @@ from golf.referee.checks import (
     metric,
     mixtures,
     packaging,
+    shipped,
     sizes,
     times,
     traces,
 )
 
 CHECKS = (
-    packaging, sizes, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims, concealed,
-    resemblance,
+    packaging, sizes, shipped, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims,
+    concealed, resemblance,
 )  # fmt: skip

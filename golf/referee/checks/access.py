@@ -10,24 +10,21 @@ a person.
 import ast
 import re
 import sys
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 
 from golf.referee.case import Case
-from golf.referee.program import Function, Module, Program, imported, program_of
+from golf.referee.program import Module, Program, imported, program_of
+from golf.referee.reached import Place, calls_of, mentions, places, words
 from golf.referee.rulebook import finding
-from golf.referee.settings import Settings
-from golf.referee.syntax import blocks, last_name, name_of, statements, targets
+from golf.referee.syntax import last_name, name_of, statements, targets
 from golf.rulings import Finding
 
 PLACES_MAX = 200
 """Statements of one kind that are looked at."""
 
 _EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|evaluation|score)(?:_|$)")
-_TRAINS = re.compile(r"(?:^|_)train(?:ing)?(?:_|$)")
 
 _REACHES_OUT = (
     "urlopen", "urlretrieve", "requests.", "httpx.", "aiohttp.", "create_connection", "wget", "curl", "aria2c",
@@ -91,100 +88,15 @@ def findings(case: Case) -> list[Finding]:
 # --- where a line stands
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A statement that runs, and how surely."""
-
-    module: Module
-    statement: ast.stmt
-    function: str
-    """The innermost one it is in; empty at the top of the module."""
-    is_certain: bool
-    """No condition that the settings leave open, and no handler of an error, stands between it and its function."""
-
-    @property
-    def evaluates(self) -> bool:
-        """Whether it is part of an evaluation by its function's name."""
-        return bool(_EVALUATES.search(self.function)) and not _TRAINS.search(self.function)
-
-
-def _places(program: Program, wanted: Sequence[str]) -> Iterator[_Place]:
-    """Statements that run and that have a wanted word on one of their own lines."""
-    for module in program.modules.values():
-        script = module.script
-        lines = [number for number in script.lines_with(*wanted) if program.reaches(script.name, number)]
-        if lines:
-            yield from _at(module, lines, program.settings)
-
-
-def _at(module: Module, lines: Sequence[int], settings: Settings) -> Iterator[_Place]:
-    waiting: list[tuple[Iterator[ast.stmt], str, bool]] = [(iter(module.tree.body), "", True)]
-    while waiting:
-        body, function, is_certain = waiting[-1]
-        statement = next(body, None)
-        if statement is None:
-            waiting.pop()
-            continue
-        if not _any_within(lines, statement.lineno, (statement.end_lineno or statement.lineno) + 1):
-            continue
-        inner = blocks(statement)
-        if _any_within(lines, statement.lineno, _body_from(statement, inner)):
-            yield _Place(module, statement, function, is_certain)
-        within = statement.name if isinstance(statement, Function) else function
-        for position, block in reversed(list(enumerate(inner))):
-            is_open = isinstance(statement, ast.Match) or (isinstance(statement, ast.Try) and position > 0)
-            if isinstance(statement, ast.If):
-                is_open = settings.truth(statement.test) is None
-            waiting.append((iter(block), within, isinstance(statement, Function) or (is_certain and not is_open)))
-
-
-def _is_sure(place: _Place, program: Program) -> bool:
+def _is_sure(place: Place, program: Program) -> bool:
     """Whether an evaluation does this whatever the settings leave open: here, and where the evaluation is called."""
     if not place.evaluates or not place.is_certain:
         return False
-    called = _places(program, (f"{place.function}(",))
+    called = places(program, (f"{place.function}(",))
     return any(
-        caller.is_certain and any(last_name(call.func) == place.function for call in _calls(caller.statement))
+        caller.is_certain and any(last_name(call.func) == place.function for call in calls_of(caller.statement))
         for caller in called
     )
-
-
-def _any_within(lines: Sequence[int], first: int, end: int) -> bool:
-    """Whether any of the ascending `lines` is at least `first` and before `end`."""
-    position = bisect_left(lines, first)
-    return position < len(lines) and lines[position] < end
-
-
-def _body_from(statement: ast.stmt, inner: Sequence[Sequence[ast.stmt]]) -> int:
-    """The line at which a statement's blocks begin, or the one after it."""
-    first = min((block[0].lineno for block in inner), default=(statement.end_lineno or statement.lineno) + 1)
-    return max(first, statement.lineno + 1)
-
-
-def _calls(statement: ast.stmt) -> Iterator[ast.Call]:
-    """Calls of a statement, those in its blocks left out."""
-    below = {id(inner) for block in blocks(statement) for inner in block}
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Call):
-            yield node
-        waiting += [child for child in ast.iter_child_nodes(node) if id(child) not in below]
-
-
-def _words(node: ast.AST) -> Iterator[str]:
-    """Names, attributes and texts an expression is made of."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name):
-            yield part.id
-        elif isinstance(part, ast.Attribute):
-            yield part.attr
-        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-            yield part.value
-
-
-def _mentions(node: ast.AST, wanted: re.Pattern[str]) -> bool:
-    return any(wanted.search(word) for word in _words(node))
 
 
 # --- network
@@ -193,8 +105,8 @@ def _mentions(node: ast.AST, wanted: re.Pattern[str]) -> bool:
 def _network(program: Program) -> Iterator[Finding]:
     """The worst of the calls that fetch something, or start a program that does."""
     found: list[Finding] = []
-    for place in islice(_places(program, _REACHES_OUT), PLACES_MAX):
-        for call in _calls(place.statement):
+    for place in islice(places(program, _REACHES_OUT), PLACES_MAX):
+        for call in calls_of(place.statement):
             name = name_of(call.func)
             command = _command(call) if _STARTS.search(name) else ""
             what = name if _FETCHES.search(name) else " ".join(command.split()[:3])
@@ -228,7 +140,7 @@ def _command(call: ast.Call) -> str:
 def _training_text(program: Program) -> Iterator[Finding]:
     """Training shards read inside an evaluation, or into a table that an evaluation is then given."""
     found: list[Finding] = []
-    for place in islice(_places(program, _TRAIN_WORDS), PLACES_MAX):
+    for place in islice(places(program, _TRAIN_WORDS), PLACES_MAX):
         script = place.module.script
         if place.evaluates and (call := _reads_training(place.statement)):
             is_sure = _is_sure(place, program)
@@ -241,7 +153,7 @@ def _training_text(program: Program) -> Iterator[Finding]:
                     severity="block" if is_sure else "flag",
                 )
             )
-        elif isinstance(place.statement, ast.For) and _mentions(place.statement.iter, _TRAIN_TEXT):
+        elif isinstance(place.statement, ast.For) and mentions(place.statement.iter, _TRAIN_TEXT):
             for fill, use in _handed_on(place, program):
                 found.append(
                     finding(
@@ -259,33 +171,33 @@ def _training_text(program: Program) -> Iterator[Finding]:
 
 def _reads_training(statement: ast.stmt) -> ast.Call | None:
     """A call that is given the shards to read: not one that only counts or prints them."""
-    calls = list(_calls(statement))
+    calls = list(calls_of(statement))
     if any(last_name(call.func) in ("len", "print", "log", "log0") for call in calls):
         return None
     return next(
-        (call for call in calls if any(_mentions(part, _TRAIN_TEXT) for part in (*call.args, *call.keywords))), None
+        (call for call in calls if any(mentions(part, _TRAIN_TEXT) for part in (*call.args, *call.keywords))), None
     )
 
 
-def _handed_on(place: _Place, program: Program) -> Iterator[tuple[int, int]]:
+def _handed_on(place: Place, program: Program) -> Iterator[tuple[int, int]]:
     """Lines where a loop over training shards fills a table, and where an evaluation is given it."""
     filled = {
         call.func.value.id: call.lineno
         for statement in statements([place.statement])
-        for call in _calls(statement)
+        for call in calls_of(statement)
         if isinstance(call.func, ast.Attribute) and call.func.attr in _FILLS and isinstance(call.func.value, ast.Name)
         if _LOOKS_UP.search(call.func.value.id)
     }
     names = dict(filled)
-    for later in _places(program, (*filled, "eval", "score")) if filled else ():
+    for later in places(program, (*filled, "eval", "score")) if filled else ():
         if later.module is not place.module or later.function != place.function:
             continue
-        for call in _calls(later.statement):
+        for call in calls_of(later.statement):
             if call.lineno > place.statement.lineno and _EVALUATES.search(last_name(call.func)):
-                given = {word for part in (*call.args, *call.keywords) for word in _words(part)}
+                given = {word for part in (*call.args, *call.keywords) for word in words(part)}
                 yield from ((line, call.lineno) for name, line in names.items() if name in given)
         if value := getattr(later.statement, "value", None):
-            held = {line for word in _words(value) if (line := names.get(word))}
+            held = {line for word in words(value) if (line := names.get(word))}
             names |= {last_name(target): min(held) for target in targets(later.statement) if held}
 
 
@@ -294,8 +206,8 @@ def _handed_on(place: _Place, program: Program) -> Iterator[tuple[int, int]]:
 
 def _validation_text(program: Program) -> Iterator[Finding]:
     """A file of validation text that the run reads, e.g. a 'paid prefix'; surely so where a script packs it."""
-    for place in islice(_places(program, _CARRIED_WORDS), PLACES_MAX):
-        call = next((call for call in _calls(place.statement) if _CARRIED.search(last_name(call.func))), None)
+    for place in islice(places(program, _CARRIED_WORDS), PLACES_MAX):
+        call = next((call for call in calls_of(place.statement) if _CARRIED.search(last_name(call.func))), None)
         reads = call and any(name in _UNPACKS for name in _called(place.module, last_name(call.func), program))
         if call is None or not reads:
             continue
@@ -323,7 +235,7 @@ def _called(module: Module, name: str, program: Program) -> Iterator[str]:
     for definition in module.definitions.get(name, ()):
         for statement in statements(definition.body):
             if program.reaches(module.script.name, statement.lineno):
-                yield from (last_name(call.func) for call in _calls(statement))
+                yield from (last_name(call.func) for call in calls_of(statement))
 
 
 def _packs(module: Module) -> tuple[Module, int] | None:
@@ -336,14 +248,14 @@ def _packs(module: Module) -> tuple[Module, int] | None:
             value = getattr(statement, "value", None)
             if isinstance(target, ast.Name) and value is not None and _is_validation(value, held):
                 held.add(target.id)
-        for call in _calls(statement):
+        for call in calls_of(statement):
             if last_name(call.func) in _PACKS and _is_validation(call, held):
                 return module, call.lineno
     return None
 
 
 def _is_validation(node: ast.AST, held: set[str]) -> bool:
-    return any(word in held or _VAL_TEXT.search(word) for word in _words(node))
+    return any(word in held or _VAL_TEXT.search(word) for word in words(node))
 
 
 # --- libraries
@@ -354,7 +266,7 @@ def _libraries(case: Case, program: Program) -> Iterator[Finding]:
     beside = {part.split(".")[0] for name in (*case.files, *program.modules) for part in PurePosixPath(name).parts}
     known = sys.stdlib_module_names | _GENERAL | beside
     seen: set[str] = set()
-    for place in _places(program, ("import ",)):
+    for place in places(program, ("import ",)):
         statement = place.statement
         if isinstance(statement, ast.ImportFrom) and statement.level:
             continue

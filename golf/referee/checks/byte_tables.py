@@ -327,7 +327,7 @@ def _clamped_targets(program: Program, module: Module) -> Iterator[Finding]:
 
 def _files(case: Case) -> Iterator[Finding]:
     for name in case.files:
-        if name.lower().endswith(".npz") and (table := _npz_table(case, name)) is not None:
+        if name.lower().endswith(".npz") and (table := npz_table(case, name)) is not None:
             run = _byte_tokens_of_three(table)
             if run:
                 first, last = run
@@ -340,7 +340,7 @@ def _files(case: Case) -> Iterator[Finding]:
                 )
 
 
-def _npz_table(case: Case, name: str) -> Sequence[int] | None:
+def npz_table(case: Case, name: str) -> Sequence[int] | None:
     """The bytes per token that a NumPy archive holds; None when it holds none, or is no such archive."""
     import zipfile
 
@@ -359,7 +359,10 @@ def _npz_table(case: Case, name: str) -> Sequence[int] | None:
         array = np.lib.format.read_array(held, allow_pickle=False)
     except (ValueError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
         return None
-    return array.tolist() if array.ndim == 1 and array.dtype.kind in "iu" else None
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        return None
+    case.understood(name)
+    return array.tolist()
 
 
 def _byte_tokens_of_three(table: Sequence[int]) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -86,6 +86,8 @@ class TrainSettings(Settings):
 class GateSettings(Settings):
     """Promotion to paid compute."""
 
+    mode: Literal["fixed", "adaptive"] = "fixed"
+    """adaptive: the gain that pays, by measured noise and pairs of local and paid runs; until known, `promotion`."""
     promotion: float = Field(default=rules.PROMOTION_THRESHOLD, gt=0, lt=1)
 
 

@@ -19,11 +19,11 @@ from statistics import fmean, stdev
 from golf import durable, rules
 from golf.environment import inherited
 from golf.errors import AmbiguousInput, FrozenFileChanged, GolfError, JobFailed, UnreadableInput
-from golf.jobs import process, progress, remote
+from golf.jobs import process, progress, remote, salvage
 from golf.jobs.backend import open_backend
 from golf.jobs.leases import Leases
 from golf.measure import artifact, bpb, logs, references, shards
-from golf.play import experiments, gate, promotion, record, worktree
+from golf.play import experiments, gate, promotion, record, transfer, worktree
 from golf.play.budget import cost_usd
 from golf.play.launch import launch
 from golf.play.replay import Replay
@@ -48,6 +48,8 @@ class Setting:
     status: progress.Status
     started: float
     """Monotonic seconds."""
+    salvaged: Path | None = None
+    """What a lost run left, a folder per seed."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -67,10 +69,18 @@ class Setting:
         return self.folder / "logs" / f"seed{seed}.metrics.jsonl"
 
 
-def play(workspace: Workspace, name: str, run_id: str, status: progress.Status, replay: Replay | None = None) -> Result:
+def play(
+    workspace: Workspace,
+    name: str,
+    run_id: str,
+    status: progress.Status,
+    replay: Replay | None = None,
+    salvaged: Path | None = None,
+) -> Result:
     """Run the experiment over its seeds and record the outcome; a failed trainer is recorded as a crash.
 
-    With `replay` nothing is taken from the working tree: it may have changed since somebody decided to pay.
+    With `replay` nothing is taken from the working tree: it may have changed since somebody decided to pay. With
+    `salvaged` nothing is trained: what a lost run's trainers left is scored (`golf.jobs.salvage`).
 
     Raises:
         GolfError: the run ended without a score; the ledger has it as a crash.
@@ -94,7 +104,7 @@ def play(workspace: Workspace, name: str, run_id: str, status: progress.Status, 
             )
         frozen = worktree.fingerprint(workspace.root, workspace.config.guard.frozen)
         data = data_fingerprint(workspace)
-        setting = Setting(workspace, folder, source, experiment, tier, run_id, commit, data, status, started)
+        setting = Setting(workspace, folder, source, experiment, tier, run_id, commit, data, status, started, salvaged)
         seeds = _all_seeds(setting)
         _check_frozen(setting, frozen)
         status.phase("deciding")
@@ -149,7 +159,7 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
         code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
         before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
         relative = str(script.relative_to(root))
-        train = _here if setting.tier.backend == "local" else _elsewhere
+        train = _salvaged if setting.salvaged else _here if setting.tier.backend == "local" else _elsewhere
         ended = train(setting, seed, root, relative, should_stop)
         if ended.reason is not None or ended.exit_code != 0:
             log = setting.log(seed)
@@ -185,6 +195,19 @@ def _here(setting: Setting, seed: int, root: Path, script: str, should_stop: Cal
         )
     except (OSError, ValueError) as error:
         raise JobFailed(f"the trainer could not be started: {' '.join(command)}: {error}") from error
+
+
+def _salvaged(
+    setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]
+) -> process.Ended:
+    """No trainer: what one left that ended well while nobody looked."""
+    del script, should_stop
+    assert setting.salvaged is not None
+    place = setting.salvaged / f"seed{seed}"
+    for file in place.iterdir():
+        shutil.copyfile(file, setting.log(seed) if file.name == salvage.LOG else root / file.name)
+    lease = next(one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed)
+    return process.Ended(0, None, 0, ((lease.gone_at or 0) - (lease.asked_at or 0)) / 1e6)
 
 
 def _elsewhere(
@@ -273,24 +296,31 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
     limit = workspace.challenge.artifact_bytes_max
     largest = max(seed.artifact_bytes for seed in seeds)
     scores = [seed.val_bpb for seed in seeds]
+    baseline_scores = [] if baseline is None else [seed.val_bpb for seed in baseline.seeds]
+    floor = promotion.noise_floor(workspace, experiment.tier, setting.data, scores)
+    threshold = transfer.promotion_threshold(
+        workspace, experiment.tier, setting.data, baseline_scores, len(scores), floor
+    )
     decided = gate.decide(
         experiment=setting.folder.name,
         tier=experiment.tier,
         scores=scores,
         baseline=None if baseline is None else baseline.experiment,
-        baseline_scores=[] if baseline is None else [seed.val_bpb for seed in baseline.seeds],
+        baseline_scores=baseline_scores,
         artifact_bytes=largest,
         limit_bytes=limit,
         line_delta=experiments.line_delta(workspace, setting.folder, experiment),
         has_hypothesis=bool(experiment.hypothesis.strip()),
-        threshold=workspace.config.gate.promotion,
-        floor=promotion.noise_floor(workspace, experiment.tier, setting.data, scores),
+        threshold=threshold.promotion,
+        floor=floor,
     )
     notes = [
         f"seed {seed.seed}: the log says {seed.logged_val_bpb:.6f}, Caddie measured {seed.val_bpb:.6f}"
         for seed in seeds
         if seed.logged_val_bpb is not None and abs(seed.logged_val_bpb - seed.val_bpb) > rules.DISAGREEMENT_BPB
     ]
+    if workspace.config.gate.mode == "adaptive":
+        notes.append(f"promotion threshold {threshold.promotion:.2%}, {threshold.reason}")
     notes += _warnings(setting, seeds, baseline)
     notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
     if left_out:

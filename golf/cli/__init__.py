@@ -1,6 +1,6 @@
 """The `golf` command: parse, call the library, show, exit code. Nothing is decided here.
 
-Results go to stdout, everything else to stderr; with `--json`, stdout says as JSON what went wrong, too. Exit 0 fine, 1 a
+Results go to stdout, everything else to stderr; with `--json`, what went wrong is on stdout as well. Exit 0 fine, 1 a
 rule is broken or the answer is no, 2 the input could not be used, 130 interrupted. Each file of this package is one
 group of verbs.
 """

@@ -13,9 +13,10 @@ Source of the constants: logs of submissions to the challenge that floor their s
 prediction is judged by (`bench/referee_size.py`).
 """
 
+import difflib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
@@ -53,6 +54,8 @@ CODE_BYTES, CODE_SPREAD = 60_000, 0.8
 SAMPLE = 512
 """Rows and columns of the drawn matrix; a row's largest value depends on it a little."""
 
+_NAMES_SHOWN = 8
+
 Name = Literal["embedding", "attention", "mlp", "matrices", "other"]
 
 
@@ -76,7 +79,11 @@ class Shape:
         """
         sizes = (self.vocab_size, self.num_layers, self.model_dim, self.num_heads, self.num_kv_heads, self.mlp_mult)
         if min(sizes) <= 0 or self.model_dim % self.num_heads or self.num_heads % self.num_kv_heads:
-            raise UnreadableInput(f"no transformer has this shape: {self}")
+            told = ", ".join(f"{field.name.upper()}={getattr(self, field.name):g}" for field in fields(self)[:-1])
+            raise UnreadableInput(
+                f"no transformer has this shape: {told}. Every number is above 0, NUM_HEADS divides MODEL_DIM, and "
+                "NUM_KV_HEADS divides NUM_HEADS"
+            )
         dim, layers = self.model_dim, self.num_layers
         kv_dim = dim // self.num_heads * self.num_kv_heads
         return {
@@ -148,6 +155,26 @@ class Plan:
     parts: tuple[Part, ...]
     codec: str
     """What the weights are compressed with, e.g. `zlib-9`, `zstd-22`, `lzma-6`, `brotli-11`."""
+    unread: tuple[str, ...] = ()
+    """Settings that say nothing of size, as far as is known here."""
+
+
+SETTINGS = (
+    *("VOCAB_SIZE", "NUM_LAYERS", "MODEL_DIM", "NUM_HEADS", "NUM_KV_HEADS", "MLP_MULT", "TIE_EMBEDDINGS", "MATRIX_LR"),
+    *("MUON_WD", "MUON_MOMENTUM", "ITERATIONS", "EMBED_BITS", "EMBED_CLIP_SIGMAS", "MATRIX_BITS", "ATTN_CLIP_SIGMAS"),
+    *("MATRIX_CLIP_SIGMAS", "MLP_CLIP_SIGMAS", "COMPRESSOR"),
+)
+"""What `plan_of` reads."""
+
+
+def misspelled(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings that nothing here reads and that look like one that is read, each with that one."""
+    close = {name: difflib.get_close_matches(name.upper(), SETTINGS, n=1, cutoff=0.85) for name in _unread(settings)}
+    return {name: known[0] for name, known in close.items() if known}
+
+
+def _unread(settings: Mapping[str, str]) -> list[str]:
+    return [name for name in settings if name.upper() not in SETTINGS]
 
 
 def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
@@ -203,7 +230,7 @@ def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
         beyond = params - sizes["embedding"]
     sizes["matrices"] = beyond
     parts = tuple(Part(name, count, precisions[name]) for name, count in sizes.items() if count)
-    return Plan(parts, table.get("COMPRESSOR", "zlib-9"))
+    return Plan(parts, table.get("COMPRESSOR", "zlib-9"), tuple(_unread(settings)))
 
 
 def predict_size(
@@ -242,7 +269,7 @@ def predict_size(
         limit_bytes=limit_bytes,
         verdict=verdict,
         reason=f"{verdict}: {middle:_} bytes, 95 % between {low:_} and {high:_}, against {limit_bytes:_}",
-        notes=_notes(parts, code_bytes),
+        notes=_notes(plan, code_bytes),
     )
 
 
@@ -333,11 +360,14 @@ def _sample() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((SAMPLE, SAMPLE))
 
 
-def _notes(parts: Sequence[Part], code_bytes: int | None) -> list[str]:
+def _notes(plan: Plan, code_bytes: int | None) -> list[str]:
     found = []
+    if plan.unread:
+        names = ", ".join(plan.unread[:_NAMES_SHOWN]) + (" and others" if len(plan.unread) > _NAMES_SHOWN else "")
+        found.append(f"not read for this, and the prediction is the same without: {names}")
     if code_bytes is None:
         found.append(f"code is taken to be {CODE_BYTES:_} bytes, give or take {CODE_SPREAD:.0%}")
-    if any(_is_open(part.precision) for part in parts):
+    if any(_is_open(part.precision) for part in plan.parts):
         found.append(
             "scales are taken from each row's largest value: if the script floors them at 1 / qmax, give the "
             "optimiser's settings; briefly trained or decayed weights then take less"

@@ -1,9 +1,10 @@
 """`golf audit --bytes`: the denominator of bits per byte, counted again by decoding the validation text."""
 
+import math
 import sys
 from pathlib import Path
 
-from golf.errors import NotFound
+from golf.errors import BadConfig, NotFound
 from golf.jobs.confine import Confined, Limits
 from golf.measure import artifact, byte_audit, byte_counts, shards
 from golf.measure.byte_counts import ByteTable
@@ -35,9 +36,12 @@ def audit_bytes(
         time_limit_s: For the script's process.
 
     Raises:
+        BadConfig: the score is none.
         NotFound, UnreadableInput: no text, tokenizer or table to count with.
         JobFailed: the script's process ended.
     """
+    if claimed_bpb is not None and not 0 < claimed_bpb < math.inf:
+        raise BadConfig(f"the score to correct is {claimed_bpb} bits per byte; it must be a number above 0")
     split = data or (workspace.data if workspace else None)
     spelling = tokenizer or (workspace.tokenizer if workspace else None)
     if split is None or spelling is None:

@@ -102,8 +102,7 @@ class StandIn:
             f"exec {sshd_program()} -D -f {self.root}/$RUNPOD_POD_ID/sshd_config -E {self.root}/$RUNPOD_POD_ID/log\n"
         )
         handler = type("Bound", (Handler,), {"runpod": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), handler)
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
         self.is_over = threading.Event()
         self.threads = [
@@ -138,10 +137,8 @@ class StandIn:
     def tier(self) -> dict[str, Any]:
         return {
             "backend": self.name,
-            "command": ["{python}", "-u", "{script}"],
             "gpus": 8,
             "hourly_rate_usd": self.usd_per_hour,
-            "time_limit_s": 120.0,
             "options": self.options,
         }
 
@@ -263,6 +260,16 @@ class StandIn:
             "createdAt": datetime.fromtimestamp(created, UTC).isoformat(),
             "startedAt": None,
         }
+
+
+class Server(ThreadingHTTPServer):
+    """Clients that were killed are no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class Handler(BaseHTTPRequestHandler):

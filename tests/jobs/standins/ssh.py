@@ -142,7 +142,7 @@ class Sshd:
 
 
 class StandIn:
-    """A machine of one's own: nobody bills it, and seconds count."""
+    """A machine that its owner rents by the hour: nobody bills launches on it, and seconds count."""
 
     name = "ssh"
 
@@ -182,10 +182,8 @@ class StandIn:
     def tier(self) -> dict[str, Any]:
         return {
             "backend": self.name,
-            "command": ["{python}", "-u", "{script}"],
-            "gpus": 0,
-            "hourly_rate_usd": 0.0,
-            "time_limit_s": 120.0,
+            "gpus": 8,
+            "hourly_rate_usd": 20.0,
             "options": self.options,
         }
 

@@ -2,7 +2,7 @@
 
 Two modes. `bank`: its curve against those of finished runs (`golf.measure.curves`): stop when with 97 % it cannot end
 below the best score minus what a gain must be, at two looks in a row. With too few comparable runs it "cannot tell" and
-the run goes on. `step-1000`: the published loop's simple rule, made fair: what the run has at step 1,000 is held against
+the run goes on. `step-1000`: the published loop's simple rule, made fair: what a run has at step 1,000 is held against
 the slowest of those that reached the target, or the best run where none did. That loop compares with the best run's
 *final* score plus a percent, which stops winners and losers alike (`bench/early_stop.py`).
 

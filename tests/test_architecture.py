@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"golf.errors", "golf.rules", "golf.hooks"},
     {"golf.schema", "golf.rulings", "golf.answers"},
-    {"golf.durable", "golf.database", "golf.workspace", "golf.bundle", "golf.environment"},
+    {"golf.durable", "golf.database", "golf.workspace", "golf.bundle", "golf.environment", "golf.leftovers"},
     {"golf.measure", "golf.referee"},
     {"golf.data", "golf.jobs"},
     {"golf.play", "golf.codex", "golf.research", "golf.desk"},

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from golf import leftovers
 from golf.cli import verb
 from golf.schema import Job, Noun
 
@@ -164,7 +165,7 @@ def triage(arguments: argparse.Namespace) -> int:
             raise BadConfig(
                 f"{option} {file} is a folder: give a file, e.g. {option} {file / f'triage{EXAMPLES[option]}'}"
             )
-    with progress.progress("triage") as bar:
+    with leftovers.asked_to_end(), progress.progress("triage") as bar:
         field = referee.survey(
             arguments.folder,
             index=arguments.index or _index(),

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from golf import leftovers
 from golf.cli import verb
 from golf.errors import BadConfig, NotFound
 from golf.workspace import Workspace
@@ -140,7 +141,7 @@ def audit(arguments: argparse.Namespace) -> int:
 
     if arguments.bytes:
         return _audit_bytes(arguments)
-    with progress.progress("auditing") as bar:
+    with leftovers.asked_to_end(), progress.progress("auditing") as bar:
         found = audits.audit(
             **_target(arguments),
             num_tokens=arguments.tokens,
@@ -158,14 +159,15 @@ def _audit_bytes(arguments: argparse.Namespace) -> int:
     from golf.play import audit_bytes
     from golf.report import render, rulings  # noqa: F401, its views are registered
 
-    counted = audit_bytes.audit_bytes(
-        arguments.target,
-        workspace=_workspace(),
-        data=arguments.data,
-        tokenizer=arguments.tokenizer,
-        claimed_bpb=arguments.claimed_bpb,
-        time_limit_s=arguments.time_limit,
-    )
+    with leftovers.asked_to_end():
+        counted = audit_bytes.audit_bytes(
+            arguments.target,
+            workspace=_workspace(),
+            data=arguments.data,
+            tokenizer=arguments.tokenizer,
+            claimed_bpb=arguments.claimed_bpb,
+            time_limit_s=arguments.time_limit,
+        )
     render.show(counted, json=arguments.json)
     return 0 if counted.verdict == "exact" else 1
 
@@ -175,7 +177,7 @@ def certify(arguments: argparse.Namespace) -> int:
     from golf.play import certify as proofs
     from golf.report import progress, render, rulings  # noqa: F401, its views are registered
 
-    with progress.progress("certifying") as bar:
+    with leftovers.asked_to_end(), progress.progress("certifying") as bar:
         found = proofs.certify(
             **_target(arguments),
             text_bytes=arguments.text_bytes,

@@ -20,7 +20,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from types import TracebackType
 import psutil
 
 import golf
+from golf import leftovers
 from golf.environment import inherited
 from golf.errors import JobFailed
 from golf.jobs import jail, process, view
@@ -164,8 +164,7 @@ class Confined:
         return self.read(end + 1)[:-1]
 
     def _start(self) -> None:
-        place = Path(tempfile.mkdtemp(prefix="golf-confined-"))
-        self._stack.callback(_remove, place)
+        place = self._stack.enter_context(leftovers.folder("golf-confined-"))
         self._stack.callback(self._sweep, place.name)
         (place / "scratch").mkdir()
         (place / "view").mkdir()
@@ -318,8 +317,3 @@ def _needed(program: str) -> list[Path]:
     found = Path(shutil.which(program) or program)
     installed = [path.parent.parent for path in (found.absolute(), found.resolve()) if path.parent.name == "bin"]
     return [*installed, Path(golf.__file__).resolve().parent]
-
-
-def _remove(place: Path) -> None:
-    with contextlib.suppress(RecursionError):  # where scratch is a folder on disk, it may be nested without end
-        shutil.rmtree(place, ignore_errors=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golf import environment
+from golf import environment, leftovers
 from golf.errors import UnreadableInput
 from golf.referee import judging, pull_requests
 
@@ -78,10 +78,10 @@ def answers(tasks: Sequence[Task], num_workers: int, limit_s: float = LIMIT_S) -
     slots = [_Slot(waiting, made, limit_s) for _ in range(min(num_workers, len(tasks)))]
     for task in (*tasks, *(None for _ in slots)):
         waiting.put(task)
-    with tempfile.TemporaryDirectory(prefix="golf-triage-", ignore_cleanup_errors=True) as scratch:
+    with leftovers.folder("golf-triage-") as scratch:
         try:
             for slot in slots:
-                slot.begin(Path(scratch))
+                slot.begin(scratch)
             for _ in tasks:
                 yield made.get()
         finally:

@@ -78,7 +78,7 @@ def test_a_job_runs_the_tree_and_gives_back_log_outputs_exit_code_and_cost(
     )
     last = ended(jobs, remote_id)
     assert (last.key, last.exit_code, last.message) == (KEY, 0, "")
-    assert round(last.cost_usd * 1e6) == hub.billed_micro_usd(OWNER) == 666_667
+    assert last.cost_usd is not None and round(last.cost_usd * 1e6) == hub.billed_micro_usd(OWNER) == 666_667
     log = jobs.log(remote_id, 0)
     assert log.startswith(b"started\n3e-4 ") and log.endswith(b"print('trained')\n")
     assert jobs.log(remote_id, 8) == log[8:] and jobs.log(remote_id, len(log)) == b""

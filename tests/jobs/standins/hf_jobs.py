@@ -86,7 +86,7 @@ class StandIn:
         class Handler(_Handler):
             standin = hub
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.env = {
@@ -155,7 +155,7 @@ class StandIn:
         while "capacity" in self.faults or time.time() < job.created + 0.1:
             if job.is_canceled.wait(0.02):
                 return self._end(job, "CANCELED", None)
-        mounts = {
+        mounts: dict[str, str] = {
             volume["mountPath"]: str(self.folder(volume["source"]) / volume.get("path", ""))
             for volume in job.spec.get("volumes", [])
         }
@@ -163,7 +163,9 @@ class StandIn:
             return self._end(job, "ERROR", "volume could not be mounted")
         place = self.root / "disks" / job.id
         place.mkdir(parents=True)
-        told = {name: mounts.get(value, value) for name, value in job.spec.get("environment", {}).items()}
+        told: dict[str, str] = {
+            name: mounts.get(str(value), str(value)) for name, value in job.spec.get("environment", {}).items()
+        }
         child = subprocess.Popen(
             job.spec["command"],
             env={"PATH": os.environ["PATH"], "TMPDIR": str(place), "JOB_ID": job.id, **told},
@@ -227,11 +229,16 @@ class StandIn:
         return found
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is nothing to print."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     standin: StandIn
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...
 
     def _handle(self) -> None:
         try:

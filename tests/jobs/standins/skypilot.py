@@ -78,7 +78,8 @@ class StandIn:
         }
         file = self.root / "foreign.yaml"
         file.write_text(yaml.safe_dump(task))
-        subprocess.run([self.root / "bin/sky", "launch", "-y", "--async", "-c", name, file], check=True)
+        words = ["launch", "-y", "--async", "-c", name, file]
+        subprocess.run([self.root / "bin/sky", *words], check=True, stdout=subprocess.DEVNULL)
         while self.clusters().get(name, {}).get("status") != "UP":
             time.sleep(0.02)
         return name
@@ -167,6 +168,7 @@ def _launch(root: Path, cluster: str, file: Path) -> int:
     _save(root / "requests", request, {**told, "cluster_name": cluster, "user_id": "me"})
     subprocess.Popen(
         [sys.executable, __file__, "provision", str(root), request],
+        env={"PATH": os.environ["PATH"]},  # the server's, and none of who asked
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

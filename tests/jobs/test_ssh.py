@@ -194,7 +194,7 @@ def test_one_that_was_ended_before_it_started_never_starts(
     backend: Ssh, machine: standin.StandIn, tmp_path: Path
 ) -> None:
     one = launch(tmp_path)
-    backend._say("prepare", key=KEY, owner=OWNER, script="echo no")
+    backend._say("prepare", key=KEY, owner=OWNER, script="echo began >>output.log")
     assert backend.poll(KEY) is None and backend.mine(OWNER) == []
     backend.end(KEY)
     with pytest.raises(Refused):

@@ -182,7 +182,7 @@ def certify(arguments: argparse.Namespace) -> int:
             **_target(arguments),
             text_bytes=arguments.text_bytes,
             time_limit_s=arguments.time_limit,
-            progress=lambda what, done, total: bar.update(what, done, total, unit="token"),
+            progress=lambda what, done, total, note: bar.update(what, done, total, note, unit="token"),
         )
     render.show(found, json=arguments.json)
     return 0 if found.verdict == "certified" else 1

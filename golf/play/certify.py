@@ -35,7 +35,7 @@ def certify(
     text_bytes: int = TEXT_BYTES,
     time_limit_s: float = 7200.0,
     memory_bytes: int = 8 << 30,
-    progress: certificate.Progress = lambda what, done, total: None,
+    progress: certificate.Progress = lambda what, done, total, note: None,
 ) -> Certificate:
     """Prove a scorer's bits per byte on the beginning of the validation split, or say what stands against it.
 
@@ -50,7 +50,8 @@ def certify(
         progress: For whoever waits.
 
     Raises:
-        NotFound, BadConfig, UnreadableInput: there is nothing to certify, or its arithmetic does not repeat.
+        NotFound, BadConfig, UnreadableInput: there is nothing to certify, it would take far longer than the limit, or
+            its arithmetic does not repeat.
         JobFailed: the scorer's process ended.
     """
     if not 64 <= text_bytes <= TEXT_BYTES_MAX:
@@ -80,6 +81,7 @@ def certify(
         target=chosen.name,
         claimed_bpb=_claim(workspace, chosen.name),
         settings=_settings(chosen),
+        time_limit_s=time_limit_s,
         progress=progress,
     )
     told: dict[str, object] = {"confinement": processes.in_force, "unconfined": processes.lacking}

@@ -27,8 +27,11 @@ Fresh = Callable[[], Any]
 SLACK = 0.001
 """How far the predictions may fall short of the score, as a share: float32 rounds the same sums to 1e-5."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with `encoding` or `decoding`, the steps done and the steps to do."""
+Progress = Callable[[str, int, int, str], None]
+"""Called with `encoding` or `decoding`, the steps done, the steps to do, and about how long all of it takes."""
+
+_TRIED_S, _TRIED_SHARE = 5.0, 0.05
+"""Encoding so far, before it is told how long all of it takes."""
 
 
 def certify(
@@ -40,7 +43,8 @@ def certify(
     target: str,
     claimed_bpb: float | None = None,
     settings: Sequence[str] = (),
-    progress: Progress = lambda what, done, total: None,
+    time_limit_s: float = math.inf,
+    progress: Progress = lambda what, done, total, note: None,
 ) -> Certificate:
     """Send the beginning of a text through a scorer and back.
 
@@ -52,10 +56,12 @@ def certify(
         target: What the scorer is called.
         claimed_bpb: What is claimed for the whole split, bits per byte.
         settings: What makes the arithmetic repeatable.
+        time_limit_s: What would clearly take longer is not begun, or given up early.
         progress: For whoever waits.
 
     Raises:
-        UnreadableInput: the scorer gives no distributions, or none that repeat; the text is none.
+        UnreadableInput: the scorer gives no distributions, or none that repeat; the text is none; it would take too
+            long.
         GolfError: as the scorer's process.
     """
     begin = time.monotonic()
@@ -66,6 +72,7 @@ def certify(
         if not num_bytes:
             raise UnreadableInput(f"{tokens.size} tokens of the text stand for 0 bytes: there is nothing to certify")
         scored = float(writer.score(tokens[None])[0, 1 - tokens.size :].sum())
+        clock = _Clock(time_limit_s, num_bytes, progress)
         told: dict[str, Any] = {
             "target": target,
             "claimed_bpb": claimed_bpb,
@@ -83,12 +90,12 @@ def certify(
             return Certificate.model_validate(facts)
 
         try:
-            encoded = _encode(writer, tokens, lanes, progress)
+            encoded = _encode(writer, tokens, lanes, clock.report)
         except RuleBroken as error:
             return certificate("no_code", str(error))
     coded_bytes = math.ceil(encoded.num_bits / 8)
     with fresh() as reader:
-        difference, why = _read_back(reader, tokens, lanes, encoded, progress)
+        difference, why = _read_back(reader, tokens, lanes, encoded, clock.report)
     if difference is None:
         is_true = encoded.nats <= scored * (1 + SLACK)
         reason = f"{num_bytes} bytes of text came back whole from {coded_bytes} bytes"
@@ -101,22 +108,65 @@ def certify(
             coded_bytes=coded_bytes,
         )
     with fresh() as again:
-        if not np.array_equal(_encode(again, tokens, lanes).words, encoded.words):
+        is_repeated = np.array_equal(_encode(again, tokens, lanes).words, encoded.words)
+    if not is_repeated:
+        with fresh() as again:  # as the first one, whose first question was the whole text
+            again.score(tokens[None])
+            is_state = np.array_equal(_encode(again, tokens, lanes).words, encoded.words)
+        if not is_state:
             raise UnreadableInput(
                 "two fresh processes encode the same text differently: the scorer's arithmetic does not repeat, so "
                 "nothing can be certified. Let it run on one CPU thread in float32, with fixed seeds and no timing"
             )
+        reason = (
+            "the scorer remembers what it was asked: a fresh process, which has not scored the text, says something "
+        )
+        reason += f"else from token {difference} on{why}"
+        return certificate("not_decoded", reason, coded_bytes=coded_bytes, first_difference=difference)
     reason = f"with nothing but the past, the scorer says something else from token {difference} on{why}"
     return certificate("not_decoded", reason, coded_bytes=coded_bytes, first_difference=difference)
 
 
-def _encode(asked: Remote, tokens: np.ndarray, lanes: coding.Lanes, progress: Progress | None = None) -> coding.Encoded:
-    report = None if progress is None else lambda done, total: progress("encoding", done, total)
-    return coding.encode(tokens, lanes, _predict(asked, tokens.size, tokens), report)
+class _Clock:
+    """How long it takes: told once it can be, and a reason to give up when it is far more than there is."""
+
+    def __init__(self, limit_s: float, num_bytes: int, progress: Progress) -> None:
+        self._limit_s, self._num_bytes, self._progress = limit_s, num_bytes, progress
+        self._begin = time.monotonic()
+        self._note = ""
+
+    def _expect(self, seconds: float) -> None:
+        if seconds > 2 * self._limit_s:
+            some = max(64, int(self._num_bytes * math.sqrt(self._limit_s / seconds) / 2))
+            raise UnreadableInput(
+                f"{self._num_bytes} bytes of text would take about {seconds:.0f} s there and back, over the limit of "
+                f"{self._limit_s:g} s: take less (--text-bytes {some}), raise --time-limit, or give the scorer a "
+                "predict(prefix)"
+            )
+        self._note = f"about {seconds:.0f} s in all"
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """A step is done, and from the first ones follows how long all of them take.
+
+        Raises:
+            UnreadableInput: over twice as long as there is time.
+        """
+        spent, share = time.monotonic() - self._begin, done / total
+        if not self._note and what == "encoding" and (spent > _TRIED_S or share > _TRIED_SHARE):
+            self._expect(2 * spent / share)
+        self._progress(what, done, total, self._note)
+
+
+_Report = Callable[[str, int, int], None]
+
+
+def _encode(asked: Remote, tokens: np.ndarray, lanes: coding.Lanes, report: _Report | None = None) -> coding.Encoded:
+    steps = None if report is None else lambda done, total: report("encoding", done, total)
+    return coding.encode(tokens, lanes, _predict(asked, tokens.size, tokens), steps)
 
 
 def _read_back(
-    asked: Remote, tokens: np.ndarray, lanes: coding.Lanes, encoded: coding.Encoded, progress: Progress
+    asked: Remote, tokens: np.ndarray, lanes: coding.Lanes, encoded: coding.Encoded, report: _Report
 ) -> tuple[int | None, str]:
     """Position of the first token that came back wrong, None when none did; and what the scorer said of its own."""
     try:
@@ -125,7 +175,7 @@ def _read_back(
             encoded.starts,
             lanes,
             _predict(asked, tokens.size),
-            lambda done, total: progress("decoding", done, total),
+            lambda done, total: report("decoding", done, total),
         )
     except (RuleBroken, UnreadableInput) as error:  # about a text that is no longer the true one
         return 0, f": {error}"

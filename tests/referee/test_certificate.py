@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -106,6 +107,61 @@ def test_a_scorer_that_does_not_repeat_is_refused_and_not_called_a_cheat() -> No
 
     with pytest.raises(UnreadableInput, match="does not repeat"):
         certified(nats, text(40))
+
+
+class Remembering:
+    """The first stream that a process is shown is its text, and it is sure of that from then on."""
+
+    def __init__(self) -> None:
+        self.text: np.ndarray | None = None
+
+    def __call__(self, stream: np.ndarray) -> np.ndarray:
+        if self.text is None:
+            self.text = stream.copy()
+        known = np.cumprod(np.append(1, stream[:-1] == self.text[:-1]))[1:]
+        return np.where(known == 0, np.log(8), np.where(stream == self.text, -np.log(0.9), -np.log(0.1 / 7))[1:])
+
+
+def test_a_memory_within_a_process_is_named_and_not_taken_for_arithmetic_that_does_not_repeat() -> None:
+    @contextlib.contextmanager
+    def fresh() -> Iterator[Scoring]:
+        yield Scoring(8, Remembering())
+
+    found = certify(fresh, text(40), 40, lambda tokens: tokens.size - 1, target="toy")
+    assert found.verdict == "not_decoded"
+    assert "remembers what it was asked" in found.reason
+
+
+def test_a_text_that_would_take_far_too_long_is_refused_after_a_few_steps_with_one_that_would_not() -> None:
+    def slowly(stream: np.ndarray) -> np.ndarray:
+        time.sleep(1e-3)
+        return bigram_nats(stream)
+
+    @contextlib.contextmanager
+    def fresh() -> Iterator[Scoring]:
+        yield Scoring(8, slowly)
+
+    began = time.monotonic()
+    with pytest.raises(UnreadableInput, match=r"would take about \d+ s .* over the limit of 0.5 s: .*--text-bytes 64"):
+        certify(fresh, text(400), 400, lambda tokens: tokens.size - 1, target="toy", time_limit_s=0.5)
+    assert time.monotonic() - began < 4
+
+
+def test_how_long_it_takes_is_told_on_the_way() -> None:
+    @contextlib.contextmanager
+    def fresh() -> Iterator[Scoring]:
+        yield Scoring(8, bigram_nats)
+
+    told: list[str] = []
+    certify(
+        fresh,
+        text(60),
+        60,
+        lambda tokens: tokens.size - 1,
+        target="toy",
+        progress=lambda what, done, total, note: told.append(note),
+    )
+    assert "s in all" in told[-1]
 
 
 def test_text_of_no_bytes_is_refused() -> None:

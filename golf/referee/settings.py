@@ -351,9 +351,12 @@ _BINARY: Mapping[type, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _CONVERSIONS: Mapping[str, Callable[..., Any]] = {
     "int": int, "float": float, "bool": bool, "str": str, "abs": abs, "min": min, "max": max, "round": round,
-    "len": len, "any": any, "all": all,
+    "len": len, "any": any, "all": all, "reversed": lambda items: tuple(reversed(items)), "list": tuple, "chr": chr,
 }  # fmt: skip
-_TEXT_METHODS = ("lower", "upper", "strip", "rstrip", "lstrip", "startswith", "endswith", "split")
+_TEXT_METHODS = (
+    "lower", "upper", "strip", "rstrip", "lstrip", "startswith", "endswith", "split", "replace", "removeprefix",
+    "removesuffix", "join",
+)  # fmt: skip
 _TEXT_MAX = 4096
 _NUMBER_MAX = 10**15
 
@@ -433,6 +436,14 @@ class _Evaluation:
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             items = [self.value(item, depth + 1) for item in node.elts]
             return UNKNOWN if UNKNOWN in items else tuple(items)
+        if isinstance(node, ast.Subscript):
+            return self._sliced(node, depth)
+        if isinstance(node, ast.JoinedStr):
+            pieces = [self.value(part, depth + 1) for part in node.values]
+            return "".join(pieces)[:_TEXT_MAX] if all(isinstance(piece, str) for piece in pieces) else UNKNOWN
+        if isinstance(node, ast.FormattedValue):
+            value = self.value(node.value, depth + 1)
+            return str(value) if isinstance(value, str | int) and node.format_spec is None else UNKNOWN
         if isinstance(node, ast.Call):
             return self._called(node, depth)
         return UNKNOWN
@@ -449,6 +460,20 @@ class _Evaluation:
             return UNKNOWN  # text times a number may be any length
         return _BINARY[type(op)](left, right)
 
+    def _sliced(self, node: ast.Subscript, depth: int) -> Any:
+        """A part of a text or tuple: `word[::-1]`, `words[0]`."""
+        whole = self.value(node.value, depth + 1)
+        if not isinstance(whole, str | tuple):
+            return UNKNOWN
+        if isinstance(node.slice, ast.Slice):
+            ends = [
+                None if part is None else self.value(part, depth + 1)
+                for part in (node.slice.lower, node.slice.upper, node.slice.step)
+            ]
+            return UNKNOWN if UNKNOWN in ends else whole[slice(*ends)]
+        index = self.value(node.slice, depth + 1)
+        return whole[index] if isinstance(index, int) else UNKNOWN
+
     def _called(self, node: ast.Call, depth: int) -> Any:
         name = last_name(node.func)
         if name == "field":  # a dataclass's default
@@ -459,8 +484,12 @@ class _Evaluation:
         if isinstance(node.func, ast.Attribute) and name in _TEXT_METHODS:
             text = self.value(node.func.value, depth + 1)
             arguments = [self.value(argument, depth + 1) for argument in node.args]
+            if name_of(node.func).endswith("path.join") and all(isinstance(one, str) for one in arguments):
+                return "/".join(arguments)[:_TEXT_MAX]
             if not isinstance(text, str) or len(text) > _TEXT_MAX or UNKNOWN in arguments:
                 return UNKNOWN
+            if (len(text) + 1) * sum(len(str(one)) for one in arguments) > _TEXT_MAX * 16:
+                return UNKNOWN  # a replacement or a separator may be put in at every character
             result = getattr(text, name)(*arguments)
             return tuple(result) if isinstance(result, list) else result
         if isinstance(node.func, ast.Name) and name == "getattr" and len(node.args) > 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from golf.referee.flow import names
 from golf.referee.flow.expressions import Expressions
+from golf.referee.flow.paths import JOINS, path_tags
 from golf.referee.flow.splits import split_of_name
 from golf.referee.flow.tags import NOTHING, Tag, Tags, is_text, keys, only, without
 from golf.referee.flow.values import EMPTY, Closure, Env, Value, joined
@@ -210,6 +211,9 @@ class Calls(Expressions):
             self.renew(call.node, call.env, keys(call.receiver.tags, "net"), NOTHING)
         if self.networks(call.callee.tags) and is_text(call.given):
             return Value(self.add_forward(call.node, call.env, call.callee.tags | call.given))
+        if call.name in JOINS and call.target is not None and not call.callee.closure:
+            parts = zip((call.target, *call.node.args), (call.receiver, *call.arguments), strict=False)
+            return Value(path_tags(call.node, [(part, value.tags) for part, value in parts], self.teller(call.env)))
         tags = self.read(call, (call.receiver.tags if call.target is not None else call.callee.tags) | call.given)
         is_computed = call.dotted.split(".", 1)[0] in LIBRARIES and "optim" not in call.dotted and not keeps
         first = call.arguments[0] if keeps and call.arguments else EMPTY

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from golf.referee.flow.names import BPB, LABEL, place_name
+from golf.referee.flow.paths import asked_split, is_text_sum, path_tags
 from golf.referee.flow.recorder import THINGS_MAX, Exhausted, Recorder
-from golf.referee.flow.splits import split_of_name, split_of_text
+from golf.referee.flow.splits import BOTH, split_of_name, split_of_text
 from golf.referee.flow.tags import NOTHING, TRAIN, VAL, Tag, Tags, is_text, keys, only, without
 from golf.referee.flow.values import EMPTY, Closure, Env, Value, joined
 from golf.referee.program import Function, Module, is_main_guard
@@ -82,6 +83,10 @@ class Expressions(Recorder):
     def truth(self, test: ast.expr, env: Env) -> bool | None:
         """Which way a condition goes under the settings; None when they do not tell."""
         return True if is_main_guard(test) else self.settings.truth(test, env.local)
+
+    def teller(self, env: Env) -> Callable[[ast.expr], Any]:
+        """What expressions come to under the settings, where these names hold."""
+        return lambda node: self.settings.value(node, env.local)
 
     def value(self, node: ast.expr | None, env: Env) -> Value:
         """Tags of an expression."""
@@ -238,14 +243,16 @@ class Expressions(Recorder):
         return Value(joined(self.value(part, env) for part in (node.lower, node.upper, node.step)))
 
     def joined_string(self, node: ast.JoinedStr, env: Env) -> Value:
-        tags = NOTHING
-        says_bpb = False
+        pieces: list[tuple[ast.expr, Tags]] = []
+        says_bpb = is_path = False
         for part in node.values:
             if isinstance(part, ast.Constant):
                 says_bpb = says_bpb or bool(BPB.search(str(part.value)))
-                tags = tags | split_of_text(str(part.value))
+                is_path = is_path or "fineweb" in str(part.value) or ".bin" in str(part.value)
+                pieces.append((part, split_of_text(str(part.value))))
             elif isinstance(part, ast.FormattedValue):
-                tags = tags | self.value(part.value, env).tags
+                pieces.append((part, self.value(part.value, env).tags))
+        tags = path_tags(node, pieces, self.teller(env)) if is_path else NOTHING.union(*(held for _, held in pieces))
         if says_bpb:
             first = node.values[0]
             word = (
@@ -261,7 +268,11 @@ class Expressions(Recorder):
             parts = [node.left, *node.comparators]
         else:
             parts = [node.operand]
-        tags = joined(self.value(part, env) for part in parts)
+        held = [self.value(part, env) for part in parts]
+        if is_text_sum(node):
+            pieces = [(part, value.tags) for part, value in zip(parts, held, strict=True)]
+            return Value(path_tags(node, pieces, self.teller(env)))
+        tags = joined(held)
         return Value(self.computed(tags)) if tags else EMPTY
 
     def choice(self, node: ast.IfExp, env: Env) -> Value:
@@ -302,6 +313,8 @@ class Expressions(Recorder):
         asked = NOTHING
         for generator in node.generators:
             over = self.value(generator.iter, inner)
+            for test in generator.ifs if over.tags >= BOTH else ():
+                over = over.with_tags(over.tags - BOTH | (asked_split(test) or BOTH))
             self.bind(
                 generator.target,
                 Value(over.tags, over.items if isinstance(generator.target, ast.Tuple) else None),

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from golf.referee.flow.tags import NOTHING, TRAIN, VAL, Tags
@@ -18,6 +19,9 @@ TRAIN_NAME = re.compile(
 )
 VAL_TEXT = re.compile(r"fineweb_val|(?:^|[/_])val(?:id|idation)?(?:_?\*|/|[\w*]*\.bin)")
 TRAIN_TEXT = re.compile(r"fineweb_train|(?:^|[/_])train(?:ing)?(?:_?\*|/|[\w*]*\.bin)")
+BOTH = frozenset((VAL, TRAIN))
+SHARDS = {VAL: "fineweb_val_000000.bin", TRAIN: "fineweb_train_000001.bin"}
+"""What a glob is tried on."""
 PATH_CHARS_MAX = 300
 """A longer text is no path."""
 
@@ -36,7 +40,12 @@ def split_of_text(text: str) -> Tags:
         return NOTHING
     if VAL_TEXT.search(text):
         return frozenset((VAL,))
-    return frozenset((TRAIN,)) if TRAIN_TEXT.search(text) else NOTHING
+    if TRAIN_TEXT.search(text):
+        return frozenset((TRAIN,))
+    last = text.rpartition("/")[2]
+    if not (last.endswith(".bin") or last.startswith("fineweb")) or not any(sign in last for sign in "*?["):
+        return NOTHING
+    return frozenset(tag for tag, shard in SHARDS.items() if fnmatchcase(shard, last))
 
 
 def split_of_texts(node: ast.expr | None) -> Tags:

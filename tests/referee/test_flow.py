@@ -36,7 +36,7 @@ def texts(event: Forward | Update) -> set[str]:
     [
         ('torch.load("shards/fineweb_val_000000.bin")', {"val"}),
         ('torch.load("shards/fineweb_train_000000.bin")', {"train"}),
-        ('read(os.path.join(root, "val", "tokens.bin"))', set()),
+        ('read(os.path.join(root, "val", "tokens.bin"))', {"val"}),
         ('read(root + "/val/tokens.bin")', {"val"}),
         ("read(args.val_files)", {"val"}),
         ('read(f"{root}/fineweb_{split}_*.bin")', set()),

@@ -36,8 +36,8 @@ def tournament(arguments: argparse.Namespace) -> int:
     plan = cups.plan(workspace, arguments.names, arguments.tier, budget=arguments.budget)
     if plan.at_most_usd > 0 and not arguments.dry_run:
         raise BadConfig(
-            f"tier {plan.tier!r} costs money, up to ${plan.at_most_usd:.2f} for {plan.at_most_runs} runs, and a paid run "
-            "has gates of its own: hold the tournament on a free tier, then golf submit its winner"
+            f"tier {plan.tier!r} costs money, up to ${plan.at_most_usd:.2f} for {plan.at_most_runs} runs, and those "
+            "have gates of their own: hold the tournament on a free tier, then golf submit its winner"
         )
     scores = cups.score_on_disk(workspace, plan)
     while True:

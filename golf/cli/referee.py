@@ -12,6 +12,12 @@ from golf.workspace import Workspace
 
 TARGET = "FILE.py:NAME (a function score(tokens) or a factory), an experiment, or a folder with weights and script"
 
+CONTRACT = """a scorer (docs/referee.md has more):
+  VOCAB_SIZE = 1024
+  def score(tokens): ...      (T,) token ids to (T,) nats: minus ln p of each, or (T - 1,) without the first
+or a factory of an object that has besides, optionally:
+  def predict(prefix): ...    (T,) token ids to (V,) ln p of every next token: whole distributions at a call each"""
+
 
 def register(verbs: verb.Verbs) -> None:
     """Declare the verbs that test a scorer and its numbers."""
@@ -19,10 +25,12 @@ def register(verbs: verb.Verbs) -> None:
         verbs,
         "audit",
         audit,
-        "test a scorer from outside: does a score move with later tokens, do probabilities sum to 1, is there a memory",
+        "test a scorer from outside: does a score move with later tokens, do probabilities sum to more than 1, is there a "
+        "memory",
         "golf audit scorers.py:my_scorer --vocab-size 1024",
     )
     _scorer_arguments(probe)
+    probe.epilog = f"{probe.epilog}\n\n{CONTRACT}\n\nexit 0 causal, 1 a violation, 2 undecided"
     probe.add_argument(
         "--bytes",
         action="store_true",
@@ -54,6 +62,7 @@ def register(verbs: verb.Verbs) -> None:
         "golf certify baseline --text-bytes 64000",
     )
     _scorer_arguments(proof)
+    proof.epilog = f"{proof.epilog}\n\n{CONTRACT}\n\nexit 0 certified, 1 not certified, 2 it could not be tried"
     proof.add_argument(
         "--text-bytes", type=verb.whole, default=64_000, metavar="N", help="about how much text (default: 64000)"
     )

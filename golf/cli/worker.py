@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from golf.errors import GolfError
 from golf.jobs import progress
@@ -24,7 +25,7 @@ def main(folder: Path) -> int:
     status = progress.Status(folder)
     try:
         if "experiment" in request:
-            _run(workspace, request["experiment"], spec["job_id"], status, request.get("replay"))
+            _run(workspace, request, spec["job_id"], status)
         else:
             _evaluate(request, folder, status)
     except GolfError as error:
@@ -34,14 +35,20 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _run(
-    workspace: Workspace, name: str, job_id: str, status: progress.Status, orders: dict[str, object] | None
-) -> None:
+def _run(workspace: Workspace, request: dict[str, Any], job_id: str, status: progress.Status) -> None:
     from golf.play import run
     from golf.play.replay import Replay
 
+    orders, salvaged = request.get("replay"), request.get("salvaged")
     replay = None if orders is None else Replay.model_validate(orders)
-    result = run.play(workspace, name, job_id, status, replay)
+    result = run.play(
+        workspace,
+        request["experiment"],
+        request.get("run_id", job_id),  # a lost run is concluded as itself
+        status,
+        replay,
+        Path(salvaged) if salvaged else None,
+    )
     status.outcome(
         f"val_bpb {result.val_bpb:.4f}, {result.artifact_bytes} bytes: {result.status}",
         {"experiment": result.experiment, "val_bpb": result.val_bpb, "status": result.status},

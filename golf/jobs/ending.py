@@ -6,13 +6,14 @@ money set aside, and the next who looks tries again. Nothing but ids that our ow
 own owner tag, is ever ended.
 """
 
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Callable
 
 from golf.errors import GolfError
-from golf.jobs.backend import Backend, Remote, open_backend
+from golf.jobs.backend import Backend, BackendFailed, Remote, open_backend
 from golf.jobs.leases import Lease, Leases, now_us
 from golf.jobs.store import JobStore
 from golf.workspace import Workspace
@@ -33,14 +34,21 @@ def due(workspace: Workspace, open_for: Opener = opened, is_forgotten: Callable[
 
     Returns whether all of it is gone. What could not be ended is said on standard error and left to the next look.
     """
+    from golf.jobs import salvage  # it looks for launches as this does
+
     leases, store = Leases(workspace.database), JobStore(workspace)
     all_gone = True
     for lease in leases.open():
-        is_over = store.get(lease.run_id).has_ended or lease.is_due(workspace.config.jobs.lease_s)
+        run = store.get(lease.run_id)
+        is_over = run.has_ended or lease.is_due(workspace.config.jobs.lease_s)
         if not is_over and not (is_forgotten and is_forgotten(lease)):
             continue
         try:
-            is_gone = end(workspace, open_for(lease), lease, "nobody looked after it any more")
+            backend = open_for(lease)
+            if run.state == "lost":
+                with contextlib.suppress(BackendFailed, OSError):  # what cannot be saved is no reason to pay on
+                    salvage.fetch(workspace, backend, lease)
+            is_gone = end(workspace, backend, lease, "nobody looked after it any more")
         except GolfError as error:
             print(f"{lease.key}: {error}", file=sys.stderr, flush=True)
             is_gone = False

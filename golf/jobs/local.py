@@ -42,7 +42,7 @@ class LocalJobs:
         """Start a job and return it, queued.
 
         Args:
-            kind: `run` or `evaluate`.
+            kind: `run`, `evaluate`, or `conclude` for a run that was lost.
             subject: The experiment or path it is about.
             request: Given the new row and the job's folder, writes what the job needs there and
                 returns its command.

@@ -93,7 +93,7 @@ def read_job(store: JobStore, record: Record) -> Job:
     spent_s = 0.0 if started is None else ((ended or datetime.now(UTC)) - started).total_seconds()
     return Job(
         id=record.id,
-        kind="run" if record.kind == "run" else "evaluate",
+        kind="evaluate" if record.kind == "evaluate" else "run",
         subject=record.subject,
         backend=record.backend,
         state=record.state,

@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
 CREATE UNIQUE INDEX IF NOT EXISTS one_run_at_a_time ON jobs (subject)
     WHERE kind = 'run' AND state IN ('queued', 'running');
+CREATE UNIQUE INDEX IF NOT EXISTS one_play_at_a_time ON jobs (subject)
+    WHERE kind IN ('run', 'conclude') AND state IN ('queued', 'running');
 """
 
 
@@ -78,7 +80,7 @@ class JobStore:
         """A new queued job with an id that sorts by time; until a supervisor takes over, the caller answers for it.
 
         Raises:
-            AmbiguousInput: `kind` is `run`, and a run of `subject` has not ended yet.
+            AmbiguousInput: `kind` is `run` or `conclude`, and one of `subject` has not ended yet.
         """
         now = _now()
         job_id = f"{now[:10].replace('-', '')}-{now[11:19].replace(':', '')}-{secrets.token_hex(3)}"

@@ -40,6 +40,9 @@ COMPRESSED = (".ptz", ".xz", ".lzma", ".br", ".zst", ".lrz", ".gz", ".bz2")
 RAW = (".pt", ".pth", ".npz", ".safetensors")
 """Endings of uncompressed checkpoints; they count as their zstd size."""
 
+PATTERNS = tuple(f"*{ending}" for ending in (*COMPRESSED, *RAW))
+"""Names of weights in a folder."""
+
 TOKENIZER = ("*.model", "*.vocab", "*tokenizer*.json", "vocab.json", "merges.txt", "*.tiktoken")
 CODE = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".pyx", ".so")
 SAVINGS = ("entropy0", "zstd-22", "xz-9", "brotli-11")

@@ -28,7 +28,7 @@ def launch(
         tree=tree,
         command=[word.replace("{script}", script) for word in experiment.command or tier.command],
         env={**env, "SEED": str(seed), "RUN_ID": f"seed{seed}"},
-        outputs=[f"*{ending}" for ending in (*artifact.COMPRESSED, *artifact.RAW)],
+        outputs=artifact.PATTERNS,
         time_limit_s=time_limit_s,
         gpus=tier.gpus,
     )

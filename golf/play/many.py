@@ -25,7 +25,7 @@ def play_all(
 ) -> list[Played]:
     """Play experiments to their ends, at most `at_once` at the same time; in the order of `names`.
 
-    `on_change` is told how many have ended, of how many, and what happened last. One that fails costs the others nothing.
+    `on_change` is told how many have ended, of how many, and what happened last. One that fails costs no other one.
 
     Raises:
         NotFound: there is no experiment of a name.

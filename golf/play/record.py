@@ -17,6 +17,7 @@ from golf.jobs import reaper, watchdog
 from golf.jobs.leases import Leases
 from golf.jobs.store import TABLES as JOB_TABLES
 from golf.play import experiments, ledger, settlement, worktree
+from golf.play.conclude import conclude
 from golf.schema import Result, Row
 from golf.workspace import Workspace
 
@@ -77,7 +78,8 @@ def recover(workspace: Workspace) -> None:
         if place.name.rsplit(".", 1)[0] in ended:
             worktree.remove(workspace.root, place)
     for row in unrecorded:
-        crash(workspace, row["id"], row["subject"], row["message"])
+        if not conclude(workspace, row["id"]):
+            crash(workspace, row["id"], row["subject"], row["message"])
     settlement.settle(workspace)
 
 

@@ -95,6 +95,8 @@ def play(
         script = folder / experiment.script
         if replay:
             commit, left_out = worktree.keep(workspace.root, run_id, replay.commit), []
+        elif salvaged:
+            commit, left_out = worktree.kept(workspace.root, run_id), []
         else:
             commit, left_out = worktree.snapshot(
                 workspace.root,
@@ -153,7 +155,7 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
     if reason := should_stop():
         raise JobFailed(f"seed {seed} was not started: {reason}")
     experiment = setting.experiment
-    place = setting.workspace.worktrees / f"{setting.run_id}.seed{seed}"
+    place = setting.workspace.worktrees / f"{setting.status.folder.name}.seed{seed}"  # of the job: a lost run has two
     with worktree.checkout(setting.workspace.root, setting.commit, place) as root:
         script = root / setting.source / experiment.script
         code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself

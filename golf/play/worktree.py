@@ -128,6 +128,15 @@ def keep(folder: Path, ref: str, commit: str) -> str:
     return commit
 
 
+def kept(folder: Path, ref: str) -> str:
+    """The snapshot that was kept under a run's name.
+
+    Raises:
+        UnreadableInput: there is none.
+    """
+    return git(toplevel(folder), "rev-parse", "--verify", "--quiet", f"refs/golf/{ref}^{{commit}}")
+
+
 def differs(path: Path, commit: str) -> bool:
     """Whether a file is no longer what a snapshot has under its name; a missing one differs."""
     top = toplevel(path.parent)

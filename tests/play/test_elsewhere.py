@@ -1,17 +1,22 @@
 """A run whose trainers are elsewhere is recorded like any other, and costs what its launches cost."""
 
+import contextlib
+import json
 import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
-from scene import TINY, course_settings, scored, verdict
+from scene import TINY, course_settings, eventually, scored, verdict
 
 from golf.errors import BadConfig
+from golf.jobs import ending, payload
 from golf.jobs.leases import Leases
 from golf.jobs.local import LocalJobs
-from golf.play import experiments, record, start, submission
+from golf.play import experiments, ledger, record, start, submission
 from golf.play.budget import BudgetBook
+from golf.schema import Result
 from golf.workspace import Workspace
 
 BASELINE = (Path(__file__).parents[2] / "baselines" / "naive" / "train_gpt.py").read_text()
@@ -88,10 +93,53 @@ def test_cancelling_ends_the_launch_and_pays_for_its_seconds(far: Workspace) -> 
     job = submission.submit(workspace, "next", "far")
     jobs = LocalJobs(workspace)
     book = Leases(workspace.database)
-    from scene import eventually
-
     eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["held", "held"], 60)
     assert jobs.cancel(job.id).state == "cancelled"
     record.recover(workspace)
     assert [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"]
     assert BudgetBook(workspace.database, workspace.config.budget).state().reserved_usd == 0
+
+
+def test_a_run_that_ended_well_while_nobody_looked_is_fetched_scored_and_recorded_once(far: Workspace) -> None:
+    """Everything of ours is killed while it trains; the machine trains on, and the next command looks."""
+    job = submission.submit(far, "next", "far")
+    book = Leases(far.database)
+    eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["held", "held"], 60)
+    for process in ours_in(far.root):
+        process.kill()
+    eventually(lambda: not ours_in(far.root))
+    keys = [lease.key for lease in book.of_run(job.id)]
+    provider = Path(json.loads(book.of_run(job.id)[0].options)["folder"])
+    eventually(lambda: all((provider / key / payload.EXIT).exists() for key in keys), 120)
+    eventually(lambda: _looked(far) and (one := _result(far)) is not None and one.val_bpb is not None, 180)
+    result = _result(far)
+    assert result is not None and result.run_id == job.id and result.status != "crash"
+    assert [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"]
+    assert result.cost_usd == pytest.approx(sum(lease.cost_usd for lease in book.of_run(job.id)), abs=1e-3)
+    record.recover(far)
+    rows = [row for row in ledger.iterate(far.ledger) if row.tier == "far"]
+    assert len(rows) == 1 and rows[0].val_bpb is not None
+    assert BudgetBook(far.database, far.config.budget).state().reserved_usd == 0
+
+
+def ours_in(root: Path) -> list[psutil.Process]:
+    """Processes of a workspace's jobs, supervisors and watchdog; not the trainers, which are the provider's."""
+    ours = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = " ".join(process.cmdline())
+            is_of_it = str(root) in f"{words} {process.cwd()}" and process.status() != psutil.STATUS_ZOMBIE
+            if is_of_it and ("golf.jobs" in words or "golf.cli" in words):
+                ours.append(process)
+    return ours
+
+
+def _looked(workspace: Workspace) -> bool:
+    record.recover(workspace)
+    return ending.due(workspace)
+
+
+def _result(workspace: Workspace) -> Result | None:
+    return next(
+        (one for folder in workspace.experiments.glob("*-far") if (one := experiments.read_result(folder))), None
+    )

@@ -57,6 +57,15 @@ _MENTION = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class OwnCourse:
+    """A validation split of one's own."""
+
+    name: str
+    num_tokens: int | None
+    """Tokens to be scored, where they were counted."""
+
+
 @dataclass
 class Case:
     """Everything the referee reads of one submission, and what it has found so far."""
@@ -83,6 +92,8 @@ class Case:
     place: Folder | None = None
     expects_code: bool = True
     """Whether a script ought to be there; an excerpt of a submission may be README, JSON and logs alone."""
+    own_course: "OwnCourse | None" = None
+    """What it was scored on, where that is not the published validation split."""
 
     @property
     def has_code(self) -> bool:

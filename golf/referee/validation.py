@@ -77,6 +77,8 @@ def covers_split(log: TrainingLog) -> bool:
 
 def expected_tokens_per_byte(case: Case, log: TrainingLog | None) -> float | None:
     """Tokens per byte of the split under the tokenizer of a log, or of the submission; None when that is not known."""
+    if case.own_course is not None:
+        return None
     if log and log.val_tokens == FIRST_EXPORT[0]:
         return FIRST_EXPORT[1]
     if log and log.val_tokens and covers_split(log):

@@ -140,6 +140,15 @@ def _partial(case: Case) -> Iterator[Finding]:
 
 def _partial_by_log(case: Case, log: TrainingLog) -> Iterator[Finding]:
     severity: Severity = "block" if is_record(case) else "flag"
+    if case.own_course is not None:
+        whole = case.own_course.num_tokens
+        if whole and log.val_tokens is not None and log.val_tokens < WHOLE * whole:
+            text = f"{log.val_tokens:,} tokens scored of {whole:,} of {case.own_course.name}"
+            where = logged.quote(case, log, r"val_tokens|val_loader", f"val_tokens {log.val_tokens}")
+            yield finding("PARTIAL_VAL", text, where, severity=severity)
+            return
+        yield from _partial_by_setting(case, log, severity)
+        return
     scored = validation.implied_bytes(log)
     if log.val_tokens is not None and log.val_tokens < validation.TOKENS_MIN:
         scored = scored or log.val_tokens / 0.2
@@ -148,6 +157,10 @@ def _partial_by_log(case: Case, log: TrainingLog) -> Iterator[Finding]:
         where = logged.quote(case, log, r"val_tokens|val_loader", f"val_tokens {log.val_tokens}")
         yield finding("PARTIAL_VAL", f"{log.val_tokens:,} tokens scored, about {share}", where, severity=severity)
         return
+    yield from _partial_by_setting(case, log, severity)
+
+
+def _partial_by_setting(case: Case, log: TrainingLog, severity: Severity) -> Iterator[Finding]:
     for name in _PARTIAL_SETTINGS:
         value = log.hyperparameters.get(name, "")
         if value.isdigit() and 0 < int(value) < (log.val_tokens or 0) * WHOLE:

@@ -171,7 +171,7 @@ class Ruling(Described):
 
 ProbeName = Literal["repeat", "memory", "future", "normalisation"]
 """repeat: a fresh process gives the same scores; memory: so does a process that has scored before; future: scores do
-not move when later tokens change; normalisation: at one position the probabilities of all tokens sum to 1.
+not move when later tokens change; normalisation: at one position the probabilities of all tokens sum to no more than 1.
 
 Source: conditions C1 to C4 of issue #1017. A breach of the first two is in `memory` or `future`, of C2 in
 `normalisation`, of C3 and C4 in `future`.
@@ -204,7 +204,7 @@ class Probe(Described):
     num_scored: Annotated[int, Field(ge=0)] = 0
     """Token sequences that were scored for it."""
     worst: FiniteFloat | None = None
-    """Largest deviation seen: nats, or distance of a sum from 1."""
+    """Largest deviation seen: nats, or by how much a sum exceeds 1."""
     tolerance: FiniteFloat
     """What deviates by no more counts as equal; fixed beforehand."""
     share_max: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None

@@ -25,8 +25,8 @@ def register(verbs: verb.Verbs) -> None:
         verbs,
         "audit",
         audit,
-        "test a scorer from outside: does a score move with later tokens, do probabilities sum to more than 1, is there a "
-        "memory",
+        "test a scorer from outside: does a score move with later tokens, do probabilities sum to more than 1, is "
+        "there a memory",
         "golf audit scorers.py:my_scorer --vocab-size 1024",
     )
     _scorer_arguments(probe)

@@ -428,7 +428,7 @@ class _Run:
         return nats
 
     def _predict(self, asked: Asked, position: int) -> np.ndarray:
-        """(V,) log-probabilities at a position, from the true prefix alone, suspicious unless they sum to 1."""
+        """(V,) log-probabilities at a position, from the true prefix alone, suspicious if they sum to more than 1."""
 
         def log_p(other: Asked) -> np.ndarray:
             given = other.predict(self.true[:position])

@@ -118,3 +118,14 @@ def test_an_error_is_json_where_json_was_asked_for(submissions: Path, capsys: py
     assert json.loads(out) == {"error": err.removeprefix("golf review: ").rstrip("\n"), "exit_code": 2}
     assert code == 2
     assert golf(capsys, "review", "records/none")[1] == ""
+
+
+@pytest.mark.parametrize(
+    "verb, exits", [("audit", "2 undecided"), ("certify", "1 not certified"), ("review", "1 blocked")]
+)
+def test_help_says_what_a_verb_exits_with_and_what_a_scorer_is(
+    capsys: pytest.CaptureFixture[str], verb: str, exits: str
+) -> None:
+    _, out, _ = golf(capsys, verb, "--help")
+    assert exits in out
+    assert verb == "review" or "def predict(prefix)" in out

@@ -3,8 +3,8 @@
     python bench/leaks.py [--only BACKEND …] [--kills N]
 
 A cell is one paid run of the real command against a stand-in for the provider (Slurm and sshd are real). It is good
-when at most a lease period later nothing of ours is alive there, a stranger's launch is, no money is set aside, and what
-was spent is what the provider billed, to the cent. `--kills` are random moments at which everything of ours is killed.
+when at most a lease period later nothing of ours is alive there, a stranger's launch is, no money is set aside, and
+what was spent is what the provider billed, to the cent. `--kills` are random moments at which all of ours is killed.
 A back-end whose programs are not installed is said to be left out. Exit 1 when a cell is not good.
 """
 

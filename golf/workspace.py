@@ -43,6 +43,10 @@ class TierSettings(Settings):
     gpus: int = Field(default=0, ge=0)
     hourly_rate_usd: float = Field(default=0.0, ge=0)
     """Price of 8 GPUs for an hour; 0 makes the tier free."""
+    early_stop: Literal["off", "step-1000", "bank"] = "off"
+    """Whether a seed is ended that cannot beat the best any more: by the simple rule, or by the curves of past runs."""
+    early_stop_delta_bpb: float = Field(default=0.0, ge=0)
+    """By how much it must beat the best."""
 
 
 class BudgetSettings(Settings):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled, pool
-from golf.play import change, experiments, gate, ledger, record, review, settlement
+from golf.play import change, experiments, gate, ledger, record, review, settlement, transfer
 from golf.play.budget import BudgetBook
 from golf.play.contamination import contamination_gate
 from golf.play.feasibility import feasibility_gate
@@ -93,6 +93,7 @@ def check_promotion(workspace: Workspace, name: str, tier: str | None = None) ->
         contamination_gate(folder, result),
         evidence_gate(workspace, folder, result),
         review.review_gate(workspace, folder),
+        *([] if tier is None else [transfer.gate_of(workspace, folder, result, tier, cost or 0.0)]),
         *gate.money_gates(book.state(cost)),
     ):
         judged = gate.with_gate(judged, further)

@@ -27,6 +27,7 @@ from golf.play import experiments, gate, promotion, record, transfer, worktree
 from golf.play.budget import cost_usd
 from golf.play.launch import launch
 from golf.play.replay import Replay
+from golf.play.watching import Watcher, why
 from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import TierSettings, Workspace
 
@@ -162,7 +163,17 @@ def _train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -
         before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
         relative = str(script.relative_to(root))
         train = _salvaged if setting.salvaged else _here if setting.tier.backend == "local" else _elsewhere
-        ended = train(setting, seed, root, relative, should_stop)
+        watcher = Watcher(
+            setting.workspace,
+            experiment.tier,
+            setting.tier,
+            data=setting.data,
+            experiment=setting.folder.name,
+            log=setting.log(seed),
+            stop_file=setting.stop_file(seed),
+            should_stop=should_stop,
+        )
+        ended = train(setting, seed, root, relative, watcher)
         if ended.reason is not None or ended.exit_code != 0:
             log = setting.log(seed)
             raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
@@ -369,9 +380,9 @@ def _cost_usd(setting: Setting) -> float:
 def _warnings(setting: Setting, seeds: list[SeedResult], baseline: Result | None) -> list[str]:
     """What makes a comparison with the baseline say less than its numbers do."""
     found = [
-        f"seed {seed.seed} was stopped early by its stop file"
+        f"seed {seed.seed} was stopped early by its stop file{f': {told}' if (told := why(stop)) else ''}"
         for seed in seeds
-        if setting.stop_file(seed.seed).exists()
+        if (stop := setting.stop_file(seed.seed)).exists()
     ]
     if baseline is None:
         return found

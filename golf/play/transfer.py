@@ -15,8 +15,9 @@ from typing import NamedTuple
 from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled, t_quantile
 from golf.measure.transfer import Pair, Tau, check, kendall, pool, predict
+from golf.play import notes
 from golf.play.pairs import best_paid, family_of, paired, pairs_between
-from golf.schema import Gate, Result
+from golf.schema import Gate, Note, Result
 from golf.workspace import Workspace
 
 CONFIDENCE = 0.95
@@ -123,6 +124,19 @@ def investigation(pairs: Sequence[Pair], pair: Pair, *, is_translated: bool = Fa
         "run itself: steps reached, stop file, a crashed rank. Until it is explained, trust this family's local gains "
         "less."
     )
+
+
+def note_surprise(workspace: Workspace, paid: Result) -> Note | None:
+    """Leave the question in the shared channel when a paid run came out worse than foretold; None when it did not."""
+    if paid.val_bpb is None:
+        return None
+    one = next((pair for pair in paired(workspace) if pair.paid.run_id == paid.run_id), None)
+    if one is None:
+        return None
+    text = investigation(pairs_between(paired(workspace), one.local, paid.tier), one.pair)
+    if text is None:
+        return None
+    return notes.add(workspace, by="caddie", kind="question", text=text[:4000], experiment=paid.experiment)
 
 
 def promotion_threshold(

@@ -138,8 +138,9 @@ RULES: Mapping[Code, Rule] = {
     ),
     "SLOT_NONCAUSAL": Rule(
         "flag",
-        "a correction optimised on the positions it is scored on sees their tokens (issue #1336, #1240; no ruling)",
-        "optimisation on the context alone; golf audit shows it",
+        "a score depends on the text before it alone (issue #1017, condition 1): a correction optimised on the "
+        "positions it is scored on sees their tokens (issue #1336, #1240; no ruling), as does a model that looks ahead",
+        "optimisation on the context alone, and a causal model; golf audit shows it",
     ),
     "PPM_UNNORMALISED": Rule(
         "block",

@@ -12,6 +12,7 @@ from golf.referee.checks import (
     claims,
     concealed,
     data,
+    lookahead,
     metric,
     mixtures,
     packaging,
@@ -22,6 +23,6 @@ from golf.referee.checks import (
 )
 
 CHECKS = (
-    packaging, sizes, shipped, times, data, metric, byte_tables, adaptation, caches, mixtures, access, traces, claims,
-    concealed, resemblance,
+    packaging, sizes, shipped, times, data, metric, byte_tables, adaptation, lookahead, caches, mixtures, access,
+    traces, claims, concealed, resemblance,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from golf.workspace import TierSettings, Workspace
 def lines(final: float, until: int, iterations: int = 4000) -> str:
     """A log whose score falls towards `final`, up to a step."""
     return "".join(
-        f"step:{step}/{iterations} val_loss:{2 * value:.4f} val_bpb:{value:.4f} train_time:{step * 100}ms step_avg:1ms\n"
+        f"step:{step}/{iterations} val_loss:{2 * value:.4f} val_bpb:{value:.4f} train_time:{step * 100}ms\n"
         for step in range(200, until + 1, 200)
         for value in [final + 1.5 * step**-0.5 * (1 - step / iterations)]
     )

@@ -30,7 +30,7 @@ def register(verbs: verb.Verbs) -> None:
         "golf audit scorers.py:my_scorer --vocab-size 1024",
     )
     _scorer_arguments(probe)
-    probe.epilog = f"{probe.epilog}\n\n{CONTRACT}\n\nexit 0 causal, 1 a violation, 2 undecided"
+    probe.description = f"{probe.description}\n\n{CONTRACT}\n\nexit 0 causal, 1 a violation, 2 undecided"
     probe.add_argument(
         "--bytes",
         action="store_true",
@@ -62,7 +62,9 @@ def register(verbs: verb.Verbs) -> None:
         "golf certify baseline --text-bytes 64000",
     )
     _scorer_arguments(proof)
-    proof.epilog = f"{proof.epilog}\n\n{CONTRACT}\n\nexit 0 certified, 1 not certified, 2 it could not be tried"
+    proof.description = (
+        f"{proof.description}\n\n{CONTRACT}\n\nexit 0 certified, 1 not certified, 2 it could not be tried"
+    )
     proof.add_argument(
         "--text-bytes", type=verb.whole, default=64_000, metavar="N", help="about how much text (default: 64000)"
     )

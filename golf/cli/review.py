@@ -18,8 +18,8 @@ def register(verbs: verb.Verbs) -> None:
         "a critic starts from, and the hash a verdict is bound to",
         "golf review records/track_10min_16mb/2026-03-17_NaiveBaseline",
     )
-    facts.epilog = (
-        f"{facts.epilog}\n\nexit 0 clear, or for a person to look; 1 blocked, or a point fails; 2 nothing to see"
+    facts.description = (
+        f"{facts.description}\n\nexit 0 clear, or for a person to look; 1 blocked, or a point fails; 2 nothing to see"
     )
     facts.add_argument("path", help="a submission's folder (nothing in it is run), or a played experiment's name")
     facts.add_argument(

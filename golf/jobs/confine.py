@@ -291,13 +291,13 @@ class Confined:
         memory, members = 0, []
         with contextlib.suppress(psutil.Error):
             members = psutil.Process(self._child.pid).children(recursive=True)
+        if len(members) > self.limits.processes:
+            return f"started more processes than its limit of {self.limits.processes}"
         for member in members:
             with contextlib.suppress(psutil.Error):
                 memory += member.memory_info().rss
         if memory > self.limits.memory_bytes:
             return f"used more memory than its limit of {self.limits.memory_bytes} bytes"
-        if len(members) > self.limits.processes:
-            return f"started more processes than its limit of {self.limits.processes}"
         return None
 
     def _kill(self) -> None:

@@ -91,7 +91,7 @@ def _numbers(value: Any, what: str, *shapes: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "fiubO" or (array.dtype.kind == "O" and any(map(_is_text, array.flat))):
-            raise TypeError(f"it holds {array.dtype.name if array.dtype.kind != 'O' else 'text'}")
+            raise TypeError(f"it holds {'text' if array.dtype.kind in 'OUS' else array.dtype.name}")
         array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise UnreadableInput(f"{what} gave a {type(value).__name__} that is no array of numbers: {error}") from error

@@ -94,6 +94,18 @@ def _walrused(node: ast.AST) -> Iterator[str]:
     return (part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
 
 
+def is_used_first(body: list[ast.stmt], name: str) -> bool:
+    """Whether statements use a name's value in a line before the one that gives it another."""
+    found = [
+        (part.lineno, isinstance(part.ctx, ast.Load))
+        for statement in body
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Name) and part.id == name
+    ]
+    bound = min((line for line, is_load in found if not is_load), default=0)
+    return any(is_load and line < bound for line, is_load in found)
+
+
 def counted(body: list[ast.stmt], with_walrus: bool = True) -> frozenset[str]:
     """Names that statements change as they go: bound inside a loop, or added to; no single expression tells them."""
     names: set[str] = set()

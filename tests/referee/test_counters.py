@@ -98,6 +98,14 @@ def test_a_batch_of_either_text_asks_for_a_person(body: tuple[str, ...]) -> None
     assert codes(trainer(*body)) == [("VAL_IN_TRAINING", "flag")]
 
 
+def test_a_batch_that_one_round_fetches_for_the_next_is_followed() -> None:
+    fetched = trainer(
+        before="    step = 0\n    w = train_tokens[:65]", after=f"        step += 1\n        {SWAP}"
+    ).replace("        w = train_tokens[at : at + 65]\n", "")
+    assert codes(fetched) == [("VAL_IN_TRAINING", "block")]
+    assert codes(fetched.replace(SWAP, "w = train_tokens[at : at + 65]")) == []
+
+
 def test_what_no_round_changes_stays_a_constant() -> None:
     assert codes(trainer("if polish > 0:", f"    {SWAP}", before="    step = polish = 0")) == []
 

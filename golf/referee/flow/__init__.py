@@ -4,10 +4,11 @@
 what matters to a referee: where a model or a loss is computed on validation text, where weights are then updated, what
 had been updated by then, which loop does what, and which of those losses reach a reported score. Nothing is executed: a
 value is a set of tags (`Tag`), an expression joins the tags of what it is made of, a call to the submission's own
-function walks that function, and a loop's body is walked once.
+function walks that function, and a loop's body is walked once, or twice where a name goes from training text to
+validation text in it.
 
-So it holds what is read off the order of one iteration; what an earlier iteration did to a later one is left to whoever
-reads the trace, who knows each event's loops and which of them select its text. Every walk is bounded.
+So it holds what is read off the order of one iteration; what an earlier iteration did to a later one is otherwise left
+to whoever reads the trace, who knows each event's loops and which of them select its text. Every walk is bounded.
 """
 
 from golf.referee.flow.events import Bank, Event, Forward, Loop, Report, Trace, Update

@@ -9,11 +9,11 @@ from golf.referee.flow.calls import Calls
 from golf.referee.flow.events import Loop
 from golf.referee.flow.names import BPB, is_callable, is_range, is_read, is_started
 from golf.referee.flow.recorder import THINGS_MAX, Exhausted
-from golf.referee.flow.splits import split_of_name
-from golf.referee.flow.tags import NOTHING, Tag, Tags, is_text, keys, only
+from golf.referee.flow.splits import BOTH, split_of_name
+from golf.referee.flow.tags import NOTHING, TRAIN, VAL, Tag, Tags, is_text, keys, only
 from golf.referee.flow.values import EMPTY, Closure, Env, Value
 from golf.referee.program import Function, Module, Program, ends, imported
-from golf.referee.syntax import last_name, rebound, statements, targets
+from golf.referee.syntax import is_used_first, last_name, rebound, statements, targets
 
 TURNS_MAX = 4
 """Functions or objects that a loop over them is walked for, one by one."""
@@ -233,6 +233,15 @@ class Walk(Calls):
             if name in env.sources:
                 env.sources[name] = None
 
+    def rounds(self, node: "ast.For | ast.AsyncFor | ast.While", env: Env) -> None:
+        """Walk a loop's body: once, and again where a name that held training text at the beginning, and is used before
+        it is given another value, holds validation text at the end."""
+        held = [name for name in self.rebound[node] if name in env.names and env.names[name].tags & BOTH == {TRAIN}]
+        self.block(node.body, env)
+        changed = [name for name in held if name in env.names and VAL in env.names[name].tags]
+        if any(is_used_first(node.body, name) for name in changed):
+            self.block(node.body, env)
+
     def for_loop(self, node: ast.For | ast.AsyncFor, env: Env) -> None:
         over = self.value(node.iter, env)
         times = node.iter.args[0] if is_range(node.iter) else None
@@ -251,7 +260,7 @@ class Walk(Calls):
             else:
                 tags = over.tags | {Tag("loop", index)}
                 self.bind(node.target, self.chosen(node, tags, index, over), env)
-                self.block(node.body, env)
+                self.rounds(node, env)
         self.block(node.orelse, env)
 
     def chosen(self, node: ast.For | ast.AsyncFor, tags: Tags, index: int, over: Value) -> Value:
@@ -270,7 +279,7 @@ class Walk(Calls):
         self.unsettle(node, env)
         self.value(node.test, env)
         with self.loop(node, env):
-            self.block(node.body, env)
+            self.rounds(node, env)
         self.block(node.orelse, env)
 
     def with_statement(self, node: ast.With | ast.AsyncWith, env: Env) -> bool:

@@ -9,7 +9,7 @@ from scene import TINY, course_settings, git
 from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
 from golf.jobs.local import LocalJobs
 from golf.measure.artifact import measure_artifact
-from golf.play import experiments, ledger, promotion, record, run, start
+from golf.play import experiments, ledger, promotion, record, start, training
 from golf.schema import Job
 from golf.workspace import Workspace
 
@@ -243,5 +243,5 @@ def test_the_seed_that_failed_first_is_the_reason_and_the_rest_are_not_trained(c
 
 
 def test_seeds_that_train_at_once_share_the_cores() -> None:
-    assert run.threads(1) == {}
-    assert int(run.threads(64)["OMP_NUM_THREADS"]) == 1
+    assert training.threads(1) == {}
+    assert int(training.threads(64)["OMP_NUM_THREADS"]) == 1

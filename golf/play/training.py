@@ -1,0 +1,199 @@
+"""One seed's training: in a checkout of the snapshot, here, elsewhere, or already done while nobody looked.
+
+Its weights and the model's script end up in the experiment's folder; nothing is measured yet (`golf.play.run`).
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from golf import durable
+from golf.environment import inherited
+from golf.errors import AmbiguousInput, JobFailed, UnreadableInput
+from golf.jobs import process, progress, remote, salvage
+from golf.jobs.backend import open_backend
+from golf.jobs.leases import Leases
+from golf.measure import artifact
+from golf.play import experiments, worktree
+from golf.play.launch import launch
+from golf.play.watching import Watcher
+from golf.schema import Experiment
+from golf.workspace import TierSettings, Workspace
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that one run needs to know."""
+
+    workspace: Workspace
+    folder: Path
+    source: Path
+    """The experiment's folder in the checkout, relative to the workspace."""
+    experiment: Experiment
+    tier: TierSettings
+    run_id: str
+    commit: str
+    data: str
+    """Fingerprint of what it is scored on."""
+    status: progress.Status
+    started: float
+    """Monotonic seconds."""
+    salvaged: Path | None = None
+    """What a lost run left, a folder per seed."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The trainer's settings."""
+        return experiments.settings(self.workspace, self.experiment, self.tier)
+
+    def log(self, seed: int) -> Path:
+        """A seed's training log."""
+        return self.folder / "logs" / f"train_seed{seed}.log"
+
+    def stop_file(self, seed: int) -> Path:
+        """Whoever makes this file ends a seed's training early; its result counts."""
+        return self.log(seed).with_suffix(".stop")
+
+    def metrics(self, seed: int) -> Path:
+        """What a seed's trainer writes for whoever watches."""
+        return self.folder / "logs" / f"seed{seed}.metrics.jsonl"
+
+
+def train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -> process.Ended:
+    """One trainer in its own worktree; its weights and the model's script are copied to the experiment's folder."""
+    if reason := should_stop():
+        raise JobFailed(f"seed {seed} was not started: {reason}")
+    experiment = setting.experiment
+    place = setting.workspace.worktrees / f"{setting.status.folder.name}.seed{seed}"  # of the job: a lost run has two
+    with worktree.checkout(setting.workspace.root, setting.commit, place) as root:
+        script = root / setting.source / experiment.script
+        code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
+        before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
+        relative = str(script.relative_to(root))
+        trained = _salvaged if setting.salvaged else _here if setting.tier.backend == "local" else _elsewhere
+        watcher = Watcher(
+            setting.workspace,
+            experiment.tier,
+            setting.tier,
+            data=setting.data,
+            experiment=setting.folder.name,
+            log=setting.log(seed),
+            stop_file=setting.stop_file(seed),
+            should_stop=should_stop,
+        )
+        ended = trained(setting, seed, root, relative, watcher)
+        if ended.reason is not None or ended.exit_code != 0:
+            log = setting.log(seed)
+            raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
+        weights = _trained_weights(root, before, seed)
+        target = setting.folder / "artifact" / f"seed{seed}"
+        target.mkdir(parents=True)
+        shutil.copyfile(weights, target / weights.name)
+        (target / artifact.SCRIPT).write_bytes(code)
+    return ended
+
+
+def _here(setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]) -> process.Ended:
+    """The trainer as a process of this machine."""
+    python = setting.workspace.python
+    words = setting.experiment.command or setting.tier.command
+    command = [word.replace("{python}", python).replace("{script}", script) for word in words]
+    env = {
+        **inherited(),
+        **threads(setting.tier.parallel_seeds),
+        **setting.env,
+        # torchrun lies beside the interpreter
+        "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "SEED": str(seed),
+        "RUN_ID": f"seed{seed}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        progress.METRICS: str(setting.metrics(seed)),
+        progress.STOP: str(setting.stop_file(seed)),
+    }
+    try:
+        return process.run(
+            command, cwd=root, env=env, output=setting.log(seed), should_stop=should_stop, new_group=False
+        )
+    except (OSError, ValueError) as error:
+        raise JobFailed(f"the trainer could not be started: {' '.join(command)}: {error}") from error
+
+
+def _salvaged(
+    setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]
+) -> process.Ended:
+    """No trainer: what one left that ended well while nobody looked."""
+    del script, should_stop
+    assert setting.salvaged is not None
+    place = setting.salvaged / f"seed{seed}"
+    for file in place.iterdir():
+        shutil.copyfile(file, setting.log(seed) if file.name == salvage.LOG else root / file.name)
+    lease = next(one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed)
+    return process.Ended(0, None, 0, ((lease.gone_at or 0) - (lease.asked_at or 0)) / 1e6)
+
+
+def _elsewhere(
+    setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]
+) -> process.Ended:
+    """The trainer on the tier's back-end, for what is left of the run's time; its weights come back into `root`."""
+    tier = setting.tier
+    lease = next(one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed)
+    left_s = tier.time_limit_s - (time.monotonic() - setting.started)
+    if left_s <= 0:
+        raise JobFailed(f"seed {seed} was not started: the run is over its time limit of {tier.time_limit_s:g} s")
+    asked = launch(
+        setting.experiment,
+        tier,
+        setting.env,
+        key=lease.key,
+        owner=lease.owner,
+        tree=root,
+        script=script,
+        seed=seed,
+        time_limit_s=left_s,
+    )
+    return remote.run(
+        setting.workspace,
+        open_backend(tier.backend, tier.options),
+        asked,
+        output=setting.log(seed),
+        stop_file=setting.stop_file(seed),
+        should_stop=should_stop,
+    )
+
+
+def _trained_weights(root: Path, before: dict[Path, int], seed: int) -> Path:
+    """The one weights file the trainer wrote; files that came with the snapshot were trained by something else."""
+    for path, changed in before.items():
+        is_weights = path.name.lower().endswith(artifact.COMPRESSED + artifact.RAW)
+        if is_weights and path.exists() and path.stat().st_mtime_ns == changed:
+            path.unlink()
+    try:
+        return artifact.find_weights(root)
+    except AmbiguousInput as error:
+        raise JobFailed(f"seed {seed} left more than one artifact: {str(error).split('. ')[0]}") from error
+    except UnreadableInput as error:
+        raise JobFailed(
+            f"training seed {seed} ended well and left no weights (such as final_model.int8.ptz) in its working folder"
+        ) from error
+
+
+def threads(parallel: int) -> dict[str, str]:
+    """Seeds that share the cores get a fair part each: two trainers on all cores are slower than one."""
+    if parallel == 1:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // parallel))}
+
+
+def _how(ended: process.Ended) -> str:
+    if ended.reason is not None:
+        return f"was stopped: {ended.reason}"
+    if ended.exit_code < 0:
+        return f"was ended by signal {-ended.exit_code}"
+    return f"ended with exit code {ended.exit_code}"
+
+
+def _tail(log: Path, lines: int = 5) -> str:
+    return "\n".join(f"  {line[:300]}" for line in durable.tail(log, 4000).splitlines()[-lines:])

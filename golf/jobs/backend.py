@@ -96,9 +96,6 @@ class Remote:
 class Backend(Protocol):
     """One provider. Every method may raise BackendFailed, and none waits for longer than `CALL_S` altogether."""
 
-    is_machine: bool
-    """What it starts stays when the command ends, and is there to fetch from until it is ended."""
-
     def submit(self, launch: Launch) -> str:
         """Start it, with its limit stated to the provider; returns the provider's id.
 

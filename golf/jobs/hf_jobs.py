@@ -85,8 +85,6 @@ class _Denied(Refused):
 class HfJobs:
     """Jobs of one namespace."""
 
-    is_machine = False
-
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.settings = HfJobsSettings.model_validate(options)
         self._keys: dict[str, str] = {}

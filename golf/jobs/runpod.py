@@ -88,8 +88,6 @@ class RunPodSettings(RemoteSettings):
 class RunPod:
     """Pods of one RunPod account, one per launch."""
 
-    is_machine = True
-
     def __init__(self, options: Mapping[str, Any]) -> None:
         if missing := [name for name in ("httpx", "tenacity") if find_spec(name) is None]:
             raise MissingPackage(

@@ -61,8 +61,6 @@ class SkyPilotSettings(RemoteSettings):
 class SkyPilot:
     """The clusters of one SkyPilot; the id of a launch is its key, and its cluster's name."""
 
-    is_machine = True
-
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.settings = SkyPilotSettings.model_validate(dict(options))
         self._reached: set[str] = set()

@@ -115,8 +115,6 @@ class _Row:
 class Slurm:
     """The cluster whose login node this is."""
 
-    is_machine = False
-
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._settings = SlurmSettings.model_validate(dict(options))
         self._base = Path(self._settings.folder).expanduser().absolute()

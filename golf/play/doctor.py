@@ -12,11 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from golf.errors import GolfError, NotFound
+from golf.jobs.backend import open_backend
 from golf.jobs.store import JobStore
 from golf.measure import shards
-from golf.play import init
+from golf.play import init, settlement
 from golf.schema import Noun
-from golf.workspace import Workspace
+from golf.workspace import TierSettings, Workspace
 
 PROBE = """
 import json, torch
@@ -76,6 +77,7 @@ def examine() -> Diagnosis:
     checks.append(_program("codex", "npm install -g @openai/codex", optional=True))
     if workspace is not None:
         checks.append(course(workspace))
+        checks += [_tier(name, tier) for name, tier in workspace.config.tiers.items() if tier.backend != "local"]
     return Diagnosis(ready=all(check.verdict != "missing" for check in checks), checks=checks)
 
 
@@ -93,6 +95,16 @@ def _program(name: str, fix: str, optional: bool = False) -> Check:
     if place:
         return Check(name=name, verdict="ok", found=place)
     return Check(name=name, verdict="optional" if optional else "missing", found="not on PATH", fix=fix)
+
+
+def _tier(name: str, tier: TierSettings) -> Check:
+    """Whether a tier elsewhere could be used from here; its provider is not asked."""
+    try:
+        settlement.price(name, tier)
+        open_backend(tier.backend, tier.options)
+    except GolfError as error:
+        return Check(name=f"tier {name}", verdict="optional", found=str(error), fix="see docs/compute.md")
+    return Check(name=f"tier {name}", verdict="ok", found=f"{tier.backend}: its settings are usable; not asked")
 
 
 def _training(workspace: Workspace | None) -> Check:

@@ -14,7 +14,7 @@ from golf.errors import BadConfig
 from golf.jobs import ending, payload
 from golf.jobs.leases import Leases
 from golf.jobs.local import LocalJobs
-from golf.play import experiments, ledger, record, start, submission
+from golf.play import doctor, experiments, ledger, record, start, submission
 from golf.play.budget import BudgetBook
 from golf.schema import Result
 from golf.workspace import Workspace
@@ -78,6 +78,15 @@ def test_a_paid_back_end_without_a_price_is_refused(far: Workspace) -> None:
     toml.write_text(toml.read_text().replace("hourly_rate_usd = 20\n", ""))
     with pytest.raises(BadConfig, match="is not free"):
         submission.submit(Workspace(far.root), "next", "far")
+
+
+def test_the_doctor_says_of_a_tier_elsewhere_whether_it_could_be_used(far: Workspace) -> None:
+    told = {check.name: check for check in doctor.examine().checks}["tier far"]
+    assert told.verdict == "ok" and "standins.toy" in told.found
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace("standins.toy:Toy", "moon"))
+    told = {check.name: check for check in doctor.examine().checks}["tier far"]
+    assert told.verdict == "optional" and "no back-end 'moon'" in told.found
 
 
 def test_playing_never_spends_money_elsewhere(far: Workspace) -> None:

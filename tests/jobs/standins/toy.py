@@ -22,8 +22,6 @@ from golf.jobs.backend import BackendFailed, Launch, Refused, Remote, RemoteSett
 class Toy:
     """The back-end; `options` names its folder."""
 
-    is_machine = False
-
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.folder = Path(options["folder"])
         self.settings = RemoteSettings(**{key: value for key, value in options.items() if key != "folder"})

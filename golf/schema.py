@@ -295,6 +295,28 @@ class SubmissionPlan(Noun):
     """The gates."""
 
 
+class Transfer(Noun):
+    """What pairs of local and paid runs say of two tiers."""
+
+    local: str
+    paid: str
+    pairs: int
+    mean_delta_bpb: float
+    """Local minus paid: how much lower the paid run scores."""
+    tau: float
+    """Kendall's rank correlation: does the order on one tier tell that on the other?"""
+    tau_low: float
+    tau_high: float
+    """Its 95 % interval."""
+    tau_p: float
+    """Chance of a correlation so far above 0 if the one order said nothing about the other."""
+    family_delta_bpb: dict[str, float]
+    """Each technique family's mean, drawn towards the whole."""
+    best_paid_bpb: float | None
+    total_usd: float
+    """What the paid runs of these pairs cost."""
+
+
 class Played(Noun):
     """One of many experiments, and how it came out."""
 

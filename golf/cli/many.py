@@ -1,8 +1,9 @@
-"""`golf tournament`, and `golf run` of several: many experiments on a free tier, a few at a time."""
+"""`golf tournament`, `golf transfer`, and `golf run` of several: what is about many experiments."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from golf.cli import verb
 from golf.errors import BadConfig
@@ -24,6 +25,29 @@ def register(verbs: verb.Verbs) -> None:
     cup.add_argument("--budget", type=verb.whole, help="steps of the last round (default: the tier's ITERATIONS)")
     cup.add_argument("--parallel", type=verb.whole, default=1, metavar="N", help="runs at the same time (default: 1)")
     cup.add_argument("--dry-run", action="store_true", help="show the rounds and what they cost, and play nothing")
+
+    tiers = verb.add(
+        verbs,
+        "transfer",
+        transfer,
+        "what local scores have promised of paid ones so far: mean difference, rank correlation, families",
+        "golf transfer --local local --tier h100x8",
+    )
+    tiers.add_argument("--local", default="local", help="the cheap tier (default: local)")
+    tiers.add_argument("--tier", required=True, help="the paid tier")
+    tiers.add_argument(
+        "--history", type=Path, metavar="FILE", help="pairs recorded elsewhere, a JSON object a line, instead of ours"
+    )
+
+
+def transfer(arguments: argparse.Namespace) -> int:
+    """Exit 2 while there are not enough pairs: no number is made of too few."""
+    from golf.play import transfer as tiers
+    from golf.report import render
+
+    found = tiers.between(verb.opened(), arguments.local, arguments.tier, arguments.history)
+    render.show(found, json=arguments.json)
+    return 0
 
 
 def tournament(arguments: argparse.Namespace) -> int:

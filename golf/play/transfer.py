@@ -16,8 +16,8 @@ from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled, t_quantile
 from golf.measure.transfer import Pair, Tau, check, kendall, pool, predict
 from golf.play import notes
-from golf.play.pairs import best_paid, family_of, paired, pairs_between
-from golf.schema import Gate, Note, Result
+from golf.play.pairs import best_paid, family_of, paired, pairs_between, read_history
+from golf.schema import Gate, Note, Result, Transfer
 from golf.workspace import Workspace
 
 CONFIDENCE = 0.95
@@ -123,6 +123,32 @@ def investigation(pairs: Sequence[Pair], pair: Pair, *, is_translated: bool = Fa
         "the cooldown makes up for without it; (3) quantisation: the last step's score against the artifact's; (4) the "
         "run itself: steps reached, stop file, a crashed rank. Until it is explained, trust this family's local gains "
         "less."
+    )
+
+
+def between(workspace: Workspace, local: str, paid: str, history: Path | None = None) -> Transfer:
+    """The relation of two of the workspace's tiers, or of the pairs in a recorded history.
+
+    Raises:
+        UnreadableInput: not enough pairs, or the history is none.
+    """
+    if history is not None:
+        found = read_history(history)
+    else:
+        found = [one.pair for one in paired(workspace) if (one.local.tier, one.paid.tier) == (local, paid)]
+    told = report(found)
+    return Transfer(
+        local=local,
+        paid=paid,
+        pairs=told.pairs,
+        mean_delta_bpb=told.mean_delta_bpb,
+        tau=round(told.tau.tau, 4),
+        tau_low=round(told.tau.low, 4),
+        tau_high=round(told.tau.high, 4),
+        tau_p=round(told.tau.p_none, 6),
+        family_delta_bpb={family: round(delta, 6) for family, delta in told.family_delta_bpb.items()},
+        best_paid_bpb=min(pair.paid_bpb for pair in found) if history else best_paid(workspace, paid),
+        total_usd=round(sum(pair.cost_usd for pair in found), 4),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golf.cli import main
 from golf.errors import BadConfig, UnreadableInput
 from golf.measure.logs import folder_logs
 from golf.measure.significance import Pooled
@@ -324,3 +325,22 @@ def test_on_public_runs_a_score_at_step_4000_foretells_the_end_at_the_stated_rat
         if index >= PAIRS_MIN and (told := predict(pairs[:index] + pairs[index + 1 :], pair.local_bpb, "other"))
     ]
     assert np.mean(hits) >= 0.9
+
+
+def test_the_command_reports_a_recorded_history_and_makes_no_number_of_too_few(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [(1.30, 1.20), (1.29, 1.19), (1.28, 1.195), (1.27, 1.18), (1.26, 1.17)]
+    lines = [
+        json.dumps({"name": f"n{number}", "family": "quant", "local_bpb": local, "paid_bpb": paid, "cost_usd": 3.5})
+        for number, (local, paid) in enumerate(pairs)
+    ]
+    history = tmp_path / "pairs.jsonl"
+    history.write_text("\n".join(lines))
+    assert main(["transfer", "--tier", "far", "--history", str(history), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["pairs"] == 5 and told["total_usd"] == 17.5
+    assert told["mean_delta_bpb"] == pytest.approx(0.093)
+    history.write_text("\n".join(lines[:4]))
+    assert main(["transfer", "--tier", "far", "--history", str(history)]) == 2
+    assert "not enough pairs" in capsys.readouterr().err

@@ -27,8 +27,8 @@ def test_a_round_is_played_through_the_tools(rounds: dict[str, Round], links: Wo
     assert said["wait_for_job"]["result"]["val_bpb"] == result.val_bpb
     assert said["measure_artifact"]["status"] == "OK"
     assert [gate["name"] for gate in said["check_promotion"]["gates"]] == [
-        "feasibility", "contamination", "review", "hypothesis", "size", "promotion", "noise", "evidence", "budget",
-        "rate_limit",
+        "feasibility", "contamination", "review", "hypothesis", "size", "promotion", "noise", "evidence", "transfer",
+        "budget", "rate_limit",
     ]  # fmt: skip
     assert played.experiment in "".join(row.description for row in ledger.read(links.ledger))
 

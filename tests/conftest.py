@@ -8,6 +8,13 @@ from scene import git, on_course
 from golf.workspace import Workspace
 
 
+@pytest.fixture(autouse=True)
+def _no_workspace_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`golf -w DIR` names one for its whole process, which here has other tests to run."""
+    monkeypatch.setenv("GOLF_WORKSPACE", "")
+    monkeypatch.delenv("GOLF_WORKSPACE")
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """An empty workspace in a git repository of its own, and the current directory."""

@@ -348,7 +348,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _bill(self, remote_id: str) -> None:
         pod = self.runpod.pods.get(remote_id)
-        usd = 0.0 if pod is None else self.runpod.micro_usd(pod) / 1e6 / (2 if self.runpod.bill_is_late else 1)
+        usd = 0.0 if pod is None else self.runpod.micro_usd(pod) / 1e6 / (50 if self.runpod.bill_is_late else 1)
         records = [{"podId": remote_id, "totalAmount": usd, "gpuAmount": usd, "cpuAmount": 0, "diskAmount": 0}]
         self._answer(200, {"records": records if pod is not None else [], "metadata": {"recordCount": len(records)}})
 

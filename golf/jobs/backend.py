@@ -65,6 +65,8 @@ class Launch:
     time_limit_s: float
     """From asking on, boot included: the provider ends it then."""
     gpus: int
+    hourly_usd: float = 0.0
+    """Price of its machine for an hour as golf.toml states it: what is set aside goes by it. 0: free."""
 
 
 RemoteState = Literal["starting", "running", "ended"]

@@ -42,6 +42,7 @@ from golf.jobs.backend import CALL_S, BackendFailed, Launch, Refused, Remote, Re
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, JobInfo
+    from huggingface_hub._jobs_api import JobHardwareInfo
 
 T = TypeVar("T")
 
@@ -57,6 +58,10 @@ LOOK_S = 15.0
 """For a look at a job, or a word to it; only sending and fetching files may take CALL_S. The client tries some calls
 again by itself, for longer than that."""
 ATTEMPTS = 3
+MINUTES = {"minute": 1, "hour": 60}
+"""Units of the Hub's prices."""
+PRICE_SLACK_USD = 1e-4
+"""Per hour, for prices that are listed in whole micro-dollars per minute."""
 STATES: dict[str, RemoteState] = {"SCHEDULING": "starting", "RUNNING": "running"}
 """All other stages have ended: COMPLETED, CANCELED, ERROR, DELETED."""
 
@@ -89,18 +94,20 @@ class HfJobs:
         self.settings = HfJobsSettings.model_validate(options)
         self._keys: dict[str, str] = {}
         self._namespace_name = self.settings.namespace
-        self._minute_prices: dict[str, float] | None = None
+        self._hardware: dict[str, JobHardwareInfo] | None = None
         self._endpoint = _endpoint(self.settings.endpoint)
 
     def submit(self, launch: Launch) -> str:
         """Send the tree, then start the job.
 
         Raises:
-            Refused: there is no login, the tree could not be sent, or the Hub said no.
+            Refused: there is no login, the flavor has other GPUs or a higher price than the tier, the tree could not be
+                sent, or the Hub said no.
             Uncertain: the job was asked for, and there was no answer or none that can be read.
         """
         deadline = time.monotonic() + CALL_S
         try:
+            self._check_flavor(launch, deadline)
             wanted = self._wanted(launch, deadline)
             self._send(launch, deadline)
         except BackendFailed as error:
@@ -216,6 +223,24 @@ class HfJobs:
             "namespace": self._namespace(deadline),
         }
 
+    def _check_flavor(self, launch: Launch, deadline: float) -> None:
+        """The Hub's own list decides what will be billed, and money was set aside for what golf.toml says."""
+        flavor = self.settings.flavor
+        listed = self._listed(deadline).get(flavor)
+        if listed is None or listed.unit_label not in MINUTES:
+            raise Refused(f"flavor {flavor} is not on the Hub's list, or has no price there. See: hf jobs hardware")
+        gpus = 0 if listed.accelerator is None else int(listed.accelerator.quantity)
+        if gpus != launch.gpus:
+            raise Refused(
+                f"flavor {flavor} has {gpus} GPUs, and the tier states gpus = {launch.gpus}. Make them agree"
+            )
+        hourly_usd = 60 * _minute_usd(listed)
+        if hourly_usd > launch.hourly_usd + PRICE_SLACK_USD:
+            raise Refused(
+                f"flavor {flavor} costs ${hourly_usd:.2f} an hour, and the tier's price comes to "
+                f"${launch.hourly_usd:.2f} for {gpus} GPUs. Raise its hourly_rate_usd (of 8 GPUs) to what the Hub bills"
+            )
+
     def _send(self, launch: Launch, deadline: float) -> None:
         bucket = self._bucket(deadline)
         self._call(lambda: self._api.create_bucket(bucket, private=True, exist_ok=True), deadline)
@@ -265,22 +290,18 @@ class HfJobs:
     def _cost_usd(self, info: "JobInfo", deadline: float) -> float | None:
         seconds = None if info.durations is None else info.durations.total_secs
         try:
-            price = self._prices(deadline).get(str(info.flavor))
+            listed = self._listed(deadline).get(str(info.flavor))
         except _Denied:
-            price = None
-        return None if seconds is None or price is None else math.ceil(seconds / 60) * price
+            listed = None
+        if seconds is None or listed is None or listed.unit_label not in MINUTES:
+            return None
+        return math.ceil(seconds / 60) * _minute_usd(listed)
 
-    def _prices(self, deadline: float) -> dict[str, float]:
-        """Dollars per minute, by flavor."""
-        if self._minute_prices is None:
-            listed = self._call(lambda: self._api.list_jobs_hardware(), deadline)
-            minutes = {"minute": 1, "hour": 60}
-            self._minute_prices = {
-                item.name: item.unit_cost_micro_usd / 1e6 / minutes[item.unit_label]
-                for item in listed
-                if item.unit_label in minutes
-            }
-        return self._minute_prices
+    def _listed(self, deadline: float) -> "dict[str, JobHardwareInfo]":
+        """The Hub's hardware, by flavor."""
+        if self._hardware is None:
+            self._hardware = {one.name: one for one in self._call(lambda: self._api.list_jobs_hardware(), deadline)}
+        return self._hardware
 
     def _bucket(self, deadline: float) -> str:
         return f"{self._namespace(deadline)}/{BUCKET}"
@@ -330,6 +351,10 @@ class HfJobs:
                     raise failed(f"the Hub has not done what it was asked: {told}") from None
             time.sleep(wait)
             pause, attempt = 2 * pause, attempt + 1
+
+
+def _minute_usd(listed: "JobHardwareInfo") -> float:
+    return listed.unit_cost_micro_usd / 1e6 / MINUTES[listed.unit_label]
 
 
 def _within(act: Callable[[], T], seconds: float) -> T:

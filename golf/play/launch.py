@@ -5,6 +5,7 @@ from pathlib import Path
 
 from golf.jobs.backend import Launch
 from golf.measure import artifact
+from golf.play.budget import cost_usd
 from golf.schema import Experiment
 from golf.workspace import TierSettings
 
@@ -31,4 +32,5 @@ def launch(
         outputs=artifact.PATTERNS,
         time_limit_s=time_limit_s,
         gpus=tier.gpus,
+        hourly_usd=cost_usd(3600.0, tier.gpus, tier.hourly_rate_usd),
     )

@@ -5,7 +5,9 @@ import json
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -52,7 +54,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def launch(tree: Path, command: list[str], limit_s: float = 60.0, **env: str) -> Launch:
-    return Launch(KEY, OWNER, tree, command, env, ["*.ptz", "logs/**/*.txt"], limit_s, gpus=8)
+    return Launch(KEY, OWNER, tree, command, env, ["*.ptz", "logs/**/*.txt"], limit_s, gpus=8, hourly_usd=40.0)
 
 
 def ended(jobs: hf_jobs.HfJobs, remote_id: str) -> Remote:
@@ -259,6 +261,28 @@ def test_code_is_not_sent_to_a_public_bucket(hub: StandIn, jobs: hf_jobs.HfJobs,
     assert hub.requests == []
 
 
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        ({"gpus": 1, "hourly_usd": 40.0}, "h200x8 has 8 GPUs, and the tier states gpus = 1"),
+        ({"gpus": 8, "hourly_usd": 20.0}, r"costs \$40\.00 an hour, and the tier's price comes to \$20\.00"),
+    ],
+)
+def test_a_flavor_with_other_gpus_or_a_higher_price_than_the_tier_is_not_asked_for(
+    hub: StandIn, jobs: hf_jobs.HfJobs, tree: Path, said: dict[str, Any], refusal: str
+) -> None:
+    with pytest.raises(Refused, match=refusal):
+        jobs.submit(replace(launch(tree, TRAINS), **said))
+    assert hub.requests == []
+
+
+def test_a_flavor_that_the_hub_does_not_list_is_not_asked_for(hub: StandIn, tree: Path) -> None:
+    jobs = hf_jobs.HfJobs({**hub.tier()["options"], "flavor": "h999x8"})
+    with pytest.raises(Refused, match="h999x8 is not on the Hub's list"):
+        jobs.submit(launch(tree, TRAINS))
+    assert hub.requests == []
+
+
 def test_a_token_is_not_sent_in_the_clear_to_another_machine() -> None:
     with pytest.raises(BadConfig, match="https"):
         open_backend("hf_jobs", {"endpoint": "http://hub.example"})
@@ -275,10 +299,10 @@ def test_a_launch_on_the_hub_costs_in_the_books_what_the_hub_billed(
     with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
         (key,) = leases.plan(
             connection, run_id, [1], tier="far", backend="hf_jobs", options=json.dumps(hub.tier()["options"]),
-            usd_per_s=0.01, limit_s=60.0,
+            usd_per_s=0.01, limit_s=60.0, lease_s=30.0,
         )  # fmt: skip
     book = Leases(workspace.database)
-    wanted = Launch(key, book.get(key).owner, tree, TRAINS, {}, ["*.ptz"], 60.0, gpus=8)
+    wanted = Launch(key, book.get(key).owner, tree, TRAINS, {}, ["*.ptz"], 60.0, gpus=8, hourly_usd=40.0)
     output = workspace.root / "train.log"
     done = remote.run(
         workspace, jobs, wanted, output=output, stop_file=workspace.root / "stop", should_stop=lambda: None

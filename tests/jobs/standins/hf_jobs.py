@@ -380,8 +380,10 @@ def _end_session(session: int) -> None:
 
 
 def _hardware(name: str, price: int) -> dict[str, Any]:
+    gpus = {"type": "gpu", "model": "H200", "quantity": "8", "vram": "1128 GB", "manufacturer": "Nvidia"}
     return {
-        "name": name, "prettyName": name, "cpu": "2 vCPU", "ram": "16 GB", "accelerator": None,
+        "name": name, "prettyName": name, "cpu": "2 vCPU", "ram": "16 GB",
+        "accelerator": gpus if name == "h200x8" else None,
         "unitCostMicroUSD": price, "unitCostUSD": price / 1e6, "unitLabel": "minute",
     }  # fmt: skip
 

@@ -284,11 +284,11 @@ class SubmissionPlan(Noun):
     """Names of its largest files."""
     settings: dict[str, str]
     time_limit_s: float
-    """Of the run over all its seeds; what is left of it is each machine's own limit."""
+    """Of the run over all its seeds; on a back-end elsewhere of each launch, and every seed is one."""
     hourly_usd: float
     """Of one machine."""
     at_most_usd: float
-    """Set aside before anything is asked: the limit on every machine."""
+    """Set aside before anything is asked: every launch for its whole limit."""
     asked: list[dict[str, Any]]
     """What the provider would be asked for each seed, without secrets."""
     promotion: Promotion

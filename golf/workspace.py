@@ -38,7 +38,8 @@ class TierSettings(Settings):
     """`{python}` is the training interpreter, `{script}` the experiment's script."""
     env: dict[str, str] = {}
     time_limit_s: float = Field(default=3600.0, gt=0)
-    """Wall-clock limit for one run over all its seeds; the process group is ended at it."""
+    """Wall-clock limit for one run over all its seeds; the process group is ended at it. On a back-end elsewhere it is
+    the limit of each launch, and every seed is a launch: so much of a machine's time is paid for per seed at most."""
     parallel_seeds: int = Field(default=1, ge=1)
     gpus: int = Field(default=0, ge=0)
     hourly_rate_usd: float = Field(default=0.0, ge=0)

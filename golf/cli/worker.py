@@ -58,9 +58,13 @@ def _run(workspace: Workspace, request: dict[str, Any], job_id: str, status: pro
 
 
 def _report(workspace: Workspace, result: Result) -> None:
+    from golf.play import experiments
     from golf.report import evidence
 
     folder = workspace.experiments / result.experiment
+    there = experiments.read_result(folder)
+    if there is None or there.run_id != result.run_id:  # concluded late: the folder is a newer run's
+        return
     for step in (evidence.write_report, evidence.track, _wonder):
         try:
             step(workspace, folder)

@@ -8,11 +8,13 @@ first and the last step is completed at the next start, from the intent.
 import contextlib
 import fcntl
 import sqlite3
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from golf import database, durable
-from golf.errors import GolfError
+from golf.errors import UNUSABLE, GolfError, UnreadableInput
 from golf.jobs import reaper, watchdog
 from golf.jobs.leases import Leases
 from golf.jobs.store import TABLES as JOB_TABLES
@@ -49,11 +51,13 @@ def recover(workspace: Workspace) -> None:
     """Finish what a killed process left: its jobs, its worktrees, its records, its money.
 
     A run that was lost, timed out or failed without a record of its own enters the ledger as a
-    crash; one that was cancelled does not: someone decided against it.
+    crash, or is concluded from what its launches elsewhere left; one that was cancelled does not: someone decided
+    against it.
     """
     if not (workspace.root / ".golf" / "golf.db").exists():
         return
     reaper.reap(workspace)
+    settlement.settle(workspace)  # before and after: money must not wait for what cannot be concluded
     if Leases(workspace.database).open():
         watchdog.ensure(workspace)  # asks providers, so that no command has to wait for them
     with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
@@ -78,8 +82,11 @@ def recover(workspace: Workspace) -> None:
         if place.name.rsplit(".", 1)[0] in ended:
             worktree.remove(workspace.root, place)
     for row in unrecorded:
-        if not conclude(workspace, row["id"]):
-            crash(workspace, row["id"], row["subject"], row["message"])
+        try:
+            if not conclude(workspace, row["id"]):
+                crash(workspace, row["id"], row["subject"], row["message"])
+        except UNUSABLE as error:  # it is tried again by the next command
+            print(f"run {row['id']} could not be concluded: {error}", file=sys.stderr, flush=True)
     settlement.settle(workspace)
 
 
@@ -101,11 +108,35 @@ def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:
         status="crash",
         promoted="no",
         hypothesis=hypothesis,
+        cost_usd=round(settlement.spent_usd(workspace, run_id), 4),
         error=error,
         finished_at=datetime.now(UTC),
     )
     record(workspace, result, description)
     return result
+
+
+def make_place(workspace: Workspace, folder: Path, run_id: str) -> Path:
+    """Where a run's evidence goes that is concluded late: `earlier/` where a newer run's is the experiment's.
+
+    An older run's evidence is set aside.
+    """
+    with lock(workspace):
+        return _make_place(folder, run_id)
+
+
+def _make_place(folder: Path, run_id: str) -> Path:
+    there = None
+    with contextlib.suppress(UnreadableInput):
+        there = experiments.read_result(folder)
+    if there is None or there.run_id == run_id:
+        return folder
+    if there.run_id < run_id:  # ids begin with their time
+        experiments.set_aside(folder, there)
+        return folder
+    place = folder / "earlier" / run_id
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def is_recorded(workspace: Workspace, result: Result) -> bool:
@@ -140,7 +171,7 @@ def _complete(workspace: Workspace, connection: sqlite3.Connection, run_id: str,
     line = row(result, found["description"])
     folder = workspace.experiments / result.experiment
     if folder.is_dir():
-        durable.replace(folder / experiments.RESULT, found["result"] + "\n")
+        durable.replace(_make_place(folder, run_id) / experiments.RESULT, found["result"] + "\n")
     # Only an interrupted recording has to look whether its row got through: the file may be long.
     if is_new or not _is_recorded(workspace, line):
         ledger.append(workspace.ledger, line)

@@ -14,16 +14,16 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from golf import rules
-from golf.errors import FrozenFileChanged, GolfError
-from golf.jobs import process, progress
+from golf.errors import FrozenFileChanged, GolfError, JobFailed
+from golf.jobs import process, progress, salvage
 from golf.jobs.leases import Leases
 from golf.measure import artifact, bpb, logs, references, shards
-from golf.play import experiments, gate, promotion, record, transfer, worktree
+from golf.play import experiments, gate, promotion, record, settlement, transfer, worktree
 from golf.play.budget import cost_usd
 from golf.play.replay import Replay
 from golf.play.training import Setting, threads, train
 from golf.play.watching import why
-from golf.schema import Result, SeedResult
+from golf.schema import Gate, Result, SeedResult
 from golf.workspace import Workspace
 
 
@@ -38,7 +38,8 @@ def play(
     """Run the experiment over its seeds and record the outcome; a failed trainer is recorded as a crash.
 
     With `replay` nothing is taken from the working tree: it may have changed since somebody decided to pay. With
-    `salvaged` nothing is trained: what a lost run's trainers left is scored (`golf.jobs.salvage`).
+    `salvaged` nothing is trained: what a lost run's trainers left is scored (`golf.jobs.salvage`), of the seeds that
+    are there, and where a newer run of the experiment is recorded its evidence goes to `earlier/`.
 
     Raises:
         GolfError: the run ended without a score; the ledger has it as a crash.
@@ -64,7 +65,12 @@ def play(
             )
         frozen = worktree.fingerprint(workspace.root, workspace.config.guard.frozen)
         data = data_fingerprint(workspace)
-        setting = Setting(workspace, folder, source, experiment, tier, run_id, commit, data, status, started, salvaged)
+        place = record.make_place(workspace, folder, run_id) if salvaged else folder
+        setting = Setting(
+            workspace, folder, source, experiment, tier, run_id, commit, data, status, started, place, salvaged
+        )
+        if not setting.seeds:
+            raise JobFailed(f"of run {run_id} no seed was kept that {folder.name} claims ({experiment.seeds})")
         seeds = _all_seeds(setting)
         _check_frozen(setting, frozen)
         status.phase("deciding")
@@ -73,18 +79,20 @@ def play(
         record.crash(workspace, run_id, folder.name, str(error))
         raise
     record.record(workspace, result, experiments.described(folder.name, experiment))
+    salvage.drop(workspace, run_id)
     return result
 
 
 def _all_seeds(setting: Setting) -> list[SeedResult]:
     """Train and score every seed, at most `parallel_seeds` at once; the first failure ends the rest."""
-    seeds = setting.experiment.seeds
-    shutil.rmtree(setting.folder / "artifact", ignore_errors=True)
+    seeds = setting.seeds
+    shutil.rmtree(setting.place / "artifact", ignore_errors=True)
     for seed in seeds:
-        setting.log(seed).parent.mkdir(exist_ok=True)
+        setting.log(seed).parent.mkdir(parents=True, exist_ok=True)
         setting.log(seed).unlink(missing_ok=True)
         setting.metrics(seed).unlink(missing_ok=True)
-        setting.stop_file(seed).unlink(missing_ok=True)
+        if setting.salvaged is None:  # of a lost run it says that its training was stopped early
+            setting.stop_file(seed).unlink(missing_ok=True)
     setting.status.phase(
         f"training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         metrics=[setting.metrics(seed) for seed in seeds],
@@ -110,7 +118,7 @@ def _one_seed(setting: Setting, seed: int, first: list[BaseException]) -> SeedRe
 
 def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
     """Weigh and evaluate one seed's artifact; the log is only asked for what cannot be measured afterwards."""
-    target = setting.folder / "artifact" / f"seed{seed}"
+    target = setting.place / "artifact" / f"seed{seed}"
     measured = artifact.measure_artifact(target, challenge=setting.workspace.challenge)
     evaluation = bpb.evaluate_bpb(
         artifact.find_weights(target),
@@ -134,7 +142,7 @@ def _score(setting: Setting, seed: int, ended: process.Ended) -> SeedResult:
         eval_time_s=evaluation.eval_time_s,
         steps=logged.steps,
         memory_bytes=(setting.tier.gpus > 0 and logged.memory_bytes) or ended.peak_memory_bytes,
-        log=setting.log(seed).relative_to(setting.folder).as_posix(),
+        log=setting.log(seed).relative_to(setting.place).as_posix(),
         scored_on=(
             f"{evaluation.device} in {evaluation.dtype}, "
             f"{evaluation.scored_tokens:,} of {evaluation.total_tokens:,} target tokens"
@@ -166,7 +174,10 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         threshold=threshold.promotion,
         floor=floor,
     )
-    notes = [
+    missing = _missing(setting)
+    if missing:
+        decided = gate.with_gate(decided, Gate(name="evidence", verdict="fail", reason="; ".join(missing)))
+    notes = missing + [
         f"seed {seed.seed}: the log says {seed.logged_val_bpb:.6f}, Caddie measured {seed.val_bpb:.6f}"
         for seed in seeds
         if seed.logged_val_bpb is not None and abs(seed.logged_val_bpb - seed.val_bpb) > rules.DISAGREEMENT_BPB
@@ -212,8 +223,24 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
 def _cost_usd(setting: Setting) -> float:
     """Of this machine by the second, of others as their leases say."""
     if setting.tier.backend != "local":
-        return sum(lease.cost_usd for lease in Leases(setting.workspace.database).of_run(setting.run_id))
+        return settlement.spent_usd(setting.workspace, setting.run_id)
     return cost_usd(time.monotonic() - setting.started, setting.tier.gpus, setting.tier.hourly_rate_usd)
+
+
+def _missing(setting: Setting) -> list[str]:
+    """Of a lost run's claimed seeds, those that are not there to be scored, each with why."""
+    leases = {lease.seed: lease for lease in Leases(setting.workspace.database).of_run(setting.run_id)}
+    found = []
+    for seed in setting.experiment.seeds:
+        if seed in setting.seeds:
+            continue
+        lease = leases.get(seed)
+        if lease is None or lease.asked_at is None:
+            why = "it was never asked for"
+        else:
+            why = f"its launch left no result ({lease.message})"
+        found.append(f"seed {seed} of the claim is missing, because this run was lost: {why}")
+    return found
 
 
 def _warnings(setting: Setting, seeds: list[SeedResult], baseline: Result | None) -> list[str]:

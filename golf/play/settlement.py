@@ -19,7 +19,7 @@ CENT = 0.01
 def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
     """What a run on the tier costs: its GPUs by the second, and for its whole time limit at most.
 
-    Elsewhere every seed that trains at the same time has a machine of its own.
+    Elsewhere the limit is that of each launch, and every seed is one.
 
     Raises:
         BadConfig: the tier has a price and no GPUs to multiply it with, or none where others' machines have one.
@@ -33,11 +33,17 @@ def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
         raise BadConfig(
             f"tier {name!r} costs ${tier.hourly_rate_usd:g} an hour for 8 GPUs; say how many it has, as in: gpus = 8"
         )
-    machines = 1 if tier.backend == "local" else min(tier.parallel_seeds, num_seeds)
+    launches = 1 if tier.backend == "local" else num_seeds
     return Price(
         usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
-        at_most_usd=cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd) * machines,
+        at_most_usd=cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd) * launches,
     )
+
+
+def spent_usd(workspace: Workspace, run_id: str) -> float:
+    """What a run's launches elsewhere have cost: as billed where they are gone, else by the second until now."""
+    leases = Leases(workspace.database).of_run(run_id)
+    return sum(one.cost_usd if one.state == "gone" else one.age_s() * one.usd_per_s for one in leases)
 
 
 def settle(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ Checks everything that can be checked beforehand, so that a job that starts has 
 
 import contextlib
 import json
+import math
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from golf.workspace import TierSettings, Workspace
 EVALUATION_LIMIT_S = 6 * 3600.0
 AFTERWARDS_S = 6 * 3600.0
 """For fetching and scoring here what trained elsewhere; only the training costs, and has the tier's limit."""
+AROUND_S = 600.0
+"""For asking for a launch that trains elsewhere and seeing it gone, beside its own limit."""
 
 
 def start_run(
@@ -73,7 +76,7 @@ def start_run(
                 contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection,
                 database.transaction(connection),
             ):
-                plan_launches(connection, row.id, claim.seeds, claim.tier, tier)
+                plan_launches(workspace, connection, row.id, claim.seeds, claim.tier, tier)
         with record.lock(workspace):  # only now: the row that is won here keeps every other run of it away
             there = experiments.read_result(folder)
             if there is not None:
@@ -86,7 +89,7 @@ def start_run(
         "run",
         folder.name,
         request,
-        time_limit_s=tier.time_limit_s + (0.0 if is_here else AFTERWARDS_S),
+        time_limit_s=_limit_s(tier, len(claim.seeds)),
         foreground=foreground,
         backend=tier.backend,
     )
@@ -96,7 +99,12 @@ def start_run(
 
 
 def plan_launches(
-    connection: sqlite3.Connection, run_id: str, seeds: Sequence[int], name: str, tier: TierSettings
+    workspace: Workspace,
+    connection: sqlite3.Connection,
+    run_id: str,
+    seeds: Sequence[int],
+    name: str,
+    tier: TierSettings,
 ) -> None:
     """A lease for every seed that will train elsewhere; none on a tier that is here."""
     if tier.backend == "local":
@@ -110,6 +118,7 @@ def plan_launches(
         options=json.dumps(tier.options),
         usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
         limit_s=tier.time_limit_s,
+        lease_s=workspace.config.jobs.lease_s,
     )
 
 
@@ -210,6 +219,14 @@ def _playable(workspace: Workspace, name: str, is_paid: bool = False) -> tuple[P
     _check_course(settings["DATA_PATH"], settings["TOKENIZER_PATH"])
     promotion.running_baseline(workspace, experiment.tier)  # readable, before hours are spent
     return folder, tier
+
+
+def _limit_s(tier: TierSettings, num_seeds: int) -> float:
+    """Of the job here: the run's limit; elsewhere that of every launch, one round of launches after the other."""
+    if tier.backend == "local":
+        return tier.time_limit_s
+    rounds = math.ceil(num_seeds / tier.parallel_seeds)
+    return rounds * (tier.time_limit_s + AROUND_S) + AFTERWARDS_S
 
 
 def _worker(job_folder: Path, request: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = Fal
     def pay(run_id: str, job_folder: Path) -> None:
         def once_more(connection: sqlite3.Connection) -> None:
             check(workspace, name, tier)
-            start.plan_launches(connection, run_id, claim.seeds, tier, settings)
+            start.plan_launches(workspace, connection, run_id, claim.seeds, tier, settings)
 
         price.write(job_folder)
         book.reserve(run_id, price.at_most_usd, tier, also=once_more)

@@ -3,9 +3,10 @@
 Its weights and the model's script end up in the experiment's folder; nothing is measured yet (`golf.play.run`).
 """
 
+import hashlib
+import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ from pathlib import Path
 from golf import durable
 from golf.environment import inherited
 from golf.errors import AmbiguousInput, JobFailed, UnreadableInput
-from golf.jobs import process, progress, remote, salvage
-from golf.jobs.backend import open_backend
-from golf.jobs.leases import Leases
+from golf.jobs import ending, process, progress, remote, salvage
+from golf.jobs.leases import Lease, Leases
 from golf.measure import artifact
 from golf.play import experiments, worktree
+from golf.play.budget import cost_usd
 from golf.play.launch import launch
 from golf.play.watching import Watcher
 from golf.schema import Experiment
@@ -41,8 +42,19 @@ class Setting:
     status: progress.Status
     started: float
     """Monotonic seconds."""
+    place: Path
+    """Where logs and artifacts go: the experiment's folder, unless a newer run's lie there."""
     salvaged: Path | None = None
     """What a lost run left, a folder per seed."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """What is trained, or of a lost run the claimed seeds that are there."""
+        claimed = self.experiment.seeds
+        if self.salvaged is None:
+            return claimed
+        there = salvage.kept(self.salvaged)
+        return [seed for seed in claimed if seed in there]
 
     @property
     def env(self) -> dict[str, str]:
@@ -51,7 +63,7 @@ class Setting:
 
     def log(self, seed: int) -> Path:
         """A seed's training log."""
-        return self.folder / "logs" / f"train_seed{seed}.log"
+        return self.place / "logs" / f"train_seed{seed}.log"
 
     def stop_file(self, seed: int) -> Path:
         """Whoever makes this file ends a seed's training early; its result counts."""
@@ -59,7 +71,7 @@ class Setting:
 
     def metrics(self, seed: int) -> Path:
         """What a seed's trainer writes for whoever watches."""
-        return self.folder / "logs" / f"seed{seed}.metrics.jsonl"
+        return self.place / "logs" / f"seed{seed}.metrics.jsonl"
 
 
 def train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) -> process.Ended:
@@ -71,7 +83,7 @@ def train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) ->
     with worktree.checkout(setting.workspace.root, setting.commit, place) as root:
         script = root / setting.source / experiment.script
         code = experiments.model_script(script).read_bytes()  # as committed: the trainer may rewrite itself
-        before = {path: path.stat().st_mtime_ns for path in root.iterdir() if path.is_file()}
+        before = {path: _digest(path) for path in root.iterdir() if _is_weights(path)}
         relative = str(script.relative_to(root))
         trained = _salvaged if setting.salvaged else _here if setting.tier.backend == "local" else _elsewhere
         watcher = Watcher(
@@ -89,7 +101,7 @@ def train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) ->
             log = setting.log(seed)
             raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
         weights = _trained_weights(root, before, seed)
-        target = setting.folder / "artifact" / f"seed{seed}"
+        target = setting.place / "artifact" / f"seed{seed}"
         target.mkdir(parents=True)
         shutil.copyfile(weights, target / weights.name)
         (target / artifact.SCRIPT).write_bytes(code)
@@ -130,19 +142,21 @@ def _salvaged(
     place = setting.salvaged / f"seed{seed}"
     for file in place.iterdir():
         shutil.copyfile(file, setting.log(seed) if file.name == salvage.LOG else root / file.name)
-    lease = next(one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed)
+    lease = _lease(setting, seed)
     return process.Ended(0, None, 0, ((lease.gone_at or 0) - (lease.asked_at or 0)) / 1e6)
 
 
 def _elsewhere(
     setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]
 ) -> process.Ended:
-    """The trainer on the tier's back-end, for what is left of the run's time; its weights come back into `root`."""
-    tier = setting.tier
-    lease = next(one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed)
-    left_s = tier.time_limit_s - (time.monotonic() - setting.started)
-    if left_s <= 0:
-        raise JobFailed(f"seed {seed} was not started: the run is over its time limit of {tier.time_limit_s:g} s")
+    """The trainer on the back-end that its lease was written for; its weights come back into `root`."""
+    tier, lease = setting.tier, _lease(setting, seed)
+    planned = (lease.backend, lease.options, lease.usd_per_s)
+    if planned != (tier.backend, json.dumps(tier.options), cost_usd(1.0, tier.gpus, tier.hourly_rate_usd)):
+        raise JobFailed(
+            f"seed {seed} was not started: tier {setting.experiment.tier!r} in golf.toml has another back-end, other "
+            "options or another price than when this run was planned. Run it again to have it as it is now"
+        )
     asked = launch(
         setting.experiment,
         tier,
@@ -152,11 +166,11 @@ def _elsewhere(
         tree=root,
         script=script,
         seed=seed,
-        time_limit_s=left_s,
+        time_limit_s=lease.limit_s,
     )
     return remote.run(
         setting.workspace,
-        open_backend(tier.backend, tier.options),
+        ending.opened(lease),
         asked,
         output=setting.log(seed),
         stop_file=setting.stop_file(seed),
@@ -164,11 +178,29 @@ def _elsewhere(
     )
 
 
-def _trained_weights(root: Path, before: dict[Path, int], seed: int) -> Path:
-    """The one weights file the trainer wrote; files that came with the snapshot were trained by something else."""
-    for path, changed in before.items():
-        is_weights = path.name.lower().endswith(artifact.COMPRESSED + artifact.RAW)
-        if is_weights and path.exists() and path.stat().st_mtime_ns == changed:
+def _lease(setting: Setting, seed: int) -> Lease:
+    found = [one for one in Leases(setting.workspace.database).of_run(setting.run_id) if one.seed == seed]
+    if not found:
+        raise JobFailed(f"seed {seed} has no lease in run {setting.run_id}: it was not planned to train elsewhere")
+    return found[0]
+
+
+def _is_weights(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(artifact.COMPRESSED + artifact.RAW)
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _trained_weights(root: Path, before: dict[Path, str], seed: int) -> Path:
+    """The one weights file the trainer wrote; files that came with the snapshot were trained by something else.
+
+    They are told by their bytes: what was fetched from elsewhere is all new by its times.
+    """
+    for path, digest in before.items():
+        if path.is_file() and _digest(path) == digest:
             path.unlink()
     try:
         return artifact.find_weights(root)
@@ -177,6 +209,7 @@ def _trained_weights(root: Path, before: dict[Path, int], seed: int) -> Path:
     except UnreadableInput as error:
         raise JobFailed(
             f"training seed {seed} ended well and left no weights (such as final_model.int8.ptz) in its working folder"
+            + (", or only those that came with the snapshot" if before else "")
         ) from error
 
 

@@ -11,9 +11,10 @@ import pytest
 from scene import TINY, course_settings, eventually, scored, verdict
 
 from golf.errors import BadConfig
-from golf.jobs import ending, payload
+from golf.jobs import ending, payload, salvage
 from golf.jobs.leases import Leases
 from golf.jobs.local import LocalJobs
+from golf.jobs.supervisor import Spec
 from golf.play import doctor, experiments, ledger, record, start, submission
 from golf.play.budget import BudgetBook
 from golf.schema import Result
@@ -120,9 +121,8 @@ def test_a_run_that_ended_well_while_nobody_looked_is_fetched_scored_and_recorde
     keys = [lease.key for lease in book.of_run(job.id)]
     provider = Path(json.loads(book.of_run(job.id)[0].options)["folder"])
     eventually(lambda: all((provider / key / payload.EXIT).exists() for key in keys), 120)
-    eventually(lambda: _looked(far) and (one := _result(far)) is not None and one.val_bpb is not None, 180)
-    result = _result(far)
-    assert result is not None and result.run_id == job.id and result.status != "crash"
+    result = concluded(far)
+    assert result.run_id == job.id and result.status != "crash"
     assert [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"]
     assert result.cost_usd == pytest.approx(sum(lease.cost_usd for lease in book.of_run(job.id)), abs=1e-3)
     record.recover(far)
@@ -131,16 +131,71 @@ def test_a_run_that_ended_well_while_nobody_looked_is_fetched_scored_and_recorde
     assert BudgetBook(far.database, far.config.budget).state().reserved_usd == 0
 
 
-def ours_in(root: Path) -> list[psutil.Process]:
+def test_a_run_whose_worker_was_killed_while_it_scored_is_concluded_from_what_was_kept(far: Workspace) -> None:
+    job = submission.submit(far, "next", "far")
+    book = Leases(far.database)
+    eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"], 120)
+    for process in ours_in(far.root, "golf.cli.worker"):
+        process.kill()
+    assert LocalJobs(far).wait(job.id, 30).state == "failed"
+    result = concluded(far)
+    assert (result.run_id, [seed.seed for seed in result.seeds], result.val_bpb is not None) == (job.id, [1, 2], True)
+    assert result.cost_usd == pytest.approx(sum(lease.cost_usd for lease in book.of_run(job.id)), abs=1e-3)
+    assert len([row for row in ledger.iterate(far.ledger) if row.tier == "far"]) == 1
+    assert not salvage.place(far, job.id).exists()
+
+
+def test_a_lost_run_is_concluded_from_the_seeds_that_are_there_and_says_which_is_missing(far: Workspace) -> None:
+    """Seeds one after the other, each with the whole limit; everything of ours is killed while the second trains."""
+    toml = far.root / "golf.toml"
+    first = f'"sh", "-c", "[ $SEED = 1 ] || exec sleep 200; exec {sys.executable} -u {{script}}"'
+    text = toml.read_text().replace(f'"{sys.executable}", "-u", "{{script}}"', first)
+    toml.write_text(text.replace("parallel_seeds = 2", "parallel_seeds = 1"))
+    far = Workspace(far.root)
+    assert submission.plan(far, "next", "far").at_most_usd == pytest.approx(2 * 300 / 3600 * 20, abs=1e-6)
+    job = submission.submit(far, "next", "far")
+    book = Leases(far.database)
+    eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["gone", "held"], 120)
+    assert [lease.limit_s for lease in book.of_run(job.id)] == [300.0, 300.0]
+    assert Spec.read(Path(job.folder)).time_limit_s > 2 * 300 + start.AFTERWARDS_S
+    for process in ours_in(far.root):
+        process.kill()
+    eventually(lambda: not ours_in(far.root))
+    result = concluded(far)
+    assert result.run_id == job.id and [seed.seed for seed in result.seeds] == [1] and result.promoted == "no"
+    assert [note for note in result.notes if note.startswith("seed 2 of the claim is missing, because")]
+    assert result.cost_usd == pytest.approx(sum(lease.cost_usd for lease in book.of_run(job.id)), abs=1e-3)
+
+
+def test_a_trainer_elsewhere_that_writes_nothing_is_not_scored_on_what_was_committed(far: Workspace) -> None:
+    (far.root / "old.ptz").write_bytes(b"x" * 100)
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace(f'"{sys.executable}", "-u", "{{script}}"', '"echo", "trained"'))
+    far = Workspace(far.root)
+    scored(far, "third", 1.19, script=BASELINE + "\n# again\n", parent="next", seeds=[1])
+    verdict(far, "third")
+    ended = LocalJobs(far).wait(submission.submit(far, "third", "far").id, 60)
+    assert ended.state == "failed" and "only those that came with the snapshot" in ended.message
+
+
+def ours_in(root: Path, which: str = "golf.") -> list[psutil.Process]:
     """Processes of a workspace's jobs, supervisors and watchdog; not the trainers, which are the provider's."""
     ours = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = " ".join(process.cmdline())
             is_of_it = str(root) in f"{words} {process.cwd()}" and process.status() != psutil.STATUS_ZOMBIE
-            if is_of_it and ("golf.jobs" in words or "golf.cli" in words):
+            if is_of_it and which in words and ("golf.jobs" in words or "golf.cli" in words):
                 ours.append(process)
     return ours
+
+
+def concluded(workspace: Workspace) -> Result:
+    """The paid run's result, once the next commands have come to it."""
+    eventually(lambda: _looked(workspace) and (one := _result(workspace)) is not None and one.val_bpb is not None, 180)
+    result = _result(workspace)
+    assert result is not None
+    return result
 
 
 def _looked(workspace: Workspace) -> bool:

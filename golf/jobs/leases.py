@@ -7,12 +7,12 @@ the provider no longer has what was started, or never had it:
        └──────gone(0)────┴───────gone(cost)────┘
 
 `planned` was never asked for and costs nothing. `asked` may exist at the provider: only its listing tells, also after a
-crash between the question and the answer. `held` has the provider's id. Whoever closes a lease first states its cost;
-later words change nothing. While a launch runs its lease is renewed; one that is not, or that has reached its end, is
-ended by whoever looks next (`golf.jobs.ending`): monitor, watchdog, `golf reap`, the next command.
+crash between the question and the answer. `held` has the provider's id. A launch that was believed never to have come
+and then appears opens its lease again; a later word on what one cost stands where it is the higher.
 
-Times are microseconds of this machine's clock. A clock that was set back must not lengthen a lease: `is_due` takes a
-lease that seems to have been renewed in the future, or to expire later than any renewal allows, for expired.
+While a launch runs its lease is renewed, which is counted: whoever watches goes by the count and a clock of its own
+(`golf.jobs.watchdog`), so that no clock that is set, and no laptop that slept, ends or lengthens anything. A launch
+whose run has ended is ended by whoever looks next (`golf.jobs.ending`).
 """
 
 import secrets
@@ -40,9 +40,10 @@ CREATE TABLE IF NOT EXISTS leases (
     remote_id   TEXT,
     usd_per_s   REAL NOT NULL CHECK (usd_per_s >= 0),
     limit_s     REAL NOT NULL CHECK (limit_s > 0),
+    lease_s     REAL NOT NULL CHECK (lease_s > 0),              -- as it was when the run was submitted
     asked_at    INTEGER,                                        -- microseconds since 1970, UTC
-    renewed_at  INTEGER,
     renewals    INTEGER NOT NULL DEFAULT 0,
+    seen        INTEGER NOT NULL DEFAULT 0,                     -- the provider has shown it at least once
     gone_at     INTEGER,
     cost        INTEGER NOT NULL DEFAULT 0 CHECK (cost >= 0),   -- micro-dollars, once gone
     billed_by   TEXT NOT NULL DEFAULT '',                       -- 'provider' or 'seconds', once gone
@@ -73,9 +74,10 @@ class Lease:
     remote_id: str | None
     usd_per_s: float
     limit_s: float
+    lease_s: float
     asked_at: int | None
-    renewed_at: int | None
     renewals: int
+    seen: int
     gone_at: int | None
     cost: int
     billed_by: str
@@ -86,20 +88,14 @@ class Lease:
         """Dollars, once it is gone."""
         return self.cost / 1_000_000
 
-    def age_s(self, now: int | None = None) -> float:
-        """Seconds since it was asked for; 0 before, and all of its limit where the clock was set back since."""
-        if self.asked_at is None:
-            return 0.0
-        seconds = ((now_us() if now is None else now) - self.asked_at) / 1e6
-        return seconds if seconds >= 0 else self.limit_s
+    def elapsed_s(self, now: int | None = None) -> float:
+        """Seconds since it was asked for, by this machine's clock: negative where that was set back since; 0 before."""
+        return 0.0 if self.asked_at is None else ((now_us() if now is None else now) - self.asked_at) / 1e6
 
-    def is_due(self, lease_s: float, now: int | None = None) -> bool:
-        """Whether what it is for has to be ended: it was not renewed for `lease_s`, or its time is up."""
-        if self.state in ("planned", "gone") or self.asked_at is None:
-            return False
-        now = now_us() if now is None else now
-        since_renewal = (now - (self.renewed_at or self.asked_at)) / 1e6
-        return not 0 <= since_renewal < lease_s or not 0 <= (now - self.asked_at) / 1e6 < self.limit_s
+    def age_s(self, now: int | None = None) -> float:
+        """The same to pay for: all of its limit where the clock was set back."""
+        seconds = self.elapsed_s(now)
+        return seconds if seconds >= 0 else self.limit_s
 
 
 def now_us() -> int:
@@ -122,6 +118,7 @@ def plan(
     options: str,
     usd_per_s: float,
     limit_s: float,
+    lease_s: float,
 ) -> list[str]:
     """Write a lease per seed, to be asked for; inside the transaction that sets the money aside. Returns their keys."""
     row = connection.execute("SELECT tag FROM owner").fetchone()
@@ -130,10 +127,10 @@ def plan(
         connection.execute("INSERT INTO owner (tag) VALUES (?)", (owner,))
     keys = [key_of(owner, run_id, seed) for seed in seeds]
     connection.executemany(
-        "INSERT INTO leases (key, run_id, seed, tier, backend, options, owner, state, usd_per_s, limit_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?)",
+        "INSERT INTO leases (key, run_id, seed, tier, backend, options, owner, state, usd_per_s, limit_s, lease_s) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?)",
         [
-            (key, run_id, seed, tier, backend, options, owner, usd_per_s, limit_s)
+            (key, run_id, seed, tier, backend, options, owner, usd_per_s, limit_s, lease_s)
             for key, seed in zip(keys, seeds, strict=True)
         ],
     )
@@ -170,42 +167,54 @@ class Leases:
         """Written down and not asked for yet."""
         return self._select("WHERE state = 'planned' ORDER BY key")
 
+    def everything(self) -> list[Lease]:
+        """Whatever was ever asked for, the newest first."""
+        return self._select("WHERE asked_at IS NOT NULL ORDER BY asked_at DESC, key")
+
     def asked(self, key: str, limit_s: float) -> Lease:
         """The launch is about to be asked for, for at most `limit_s`: on disk before the provider hears of it.
 
         Raises:
             NotFound: there is no such lease, or it was asked for before: a launch is asked for once.
         """
-        now = now_us()
         if not self._change(
-            "UPDATE leases SET state = 'asked', asked_at = ?, renewed_at = ?, limit_s = min(limit_s, ?) "
+            "UPDATE leases SET state = 'asked', asked_at = ?, limit_s = min(limit_s, ?) "
             "WHERE key = ? AND state = 'planned'",
-            now, now, limit_s, key,
+            now_us(), limit_s, key,
         ):  # fmt: skip
             raise NotFound(f"lease {key} is not there to be asked for: it was asked for before, or given back")
         return self.get(key)
 
-    def held(self, key: str, remote_id: str) -> None:
-        """The provider has answered, or its listing has shown it."""
-        self._change(
-            "UPDATE leases SET state = 'held', remote_id = ? WHERE key = ? AND state = 'asked'", remote_id, key
-        )
+    def held(self, key: str, remote_id: str) -> bool:
+        """The provider has answered, or its listing has shown it; False when there is no such lease to hold it by.
+
+        One that was closed as never having come is open again.
+        """
+        return self._change(
+            "UPDATE leases SET state = 'held', remote_id = ?, gone_at = NULL "
+            "WHERE key = ? AND asked_at IS NOT NULL AND remote_id IS NULL",
+            remote_id, key,
+        )  # fmt: skip
 
     def renew(self, key: str) -> bool:
         """Somebody looks after it; False when it is over."""
         return self._change(
-            "UPDATE leases SET renewed_at = ?, renewals = renewals + 1 WHERE key = ? AND state IN ('asked', 'held')",
-            now_us(), key,
-        )  # fmt: skip
+            "UPDATE leases SET renewals = renewals + 1 WHERE key = ? AND state IN ('asked', 'held')", key
+        )
+
+    def was_seen(self, key: str) -> None:
+        """The provider has shown it: from now on its silence means something."""
+        self._change("UPDATE leases SET seen = 1 WHERE key = ?", key)
 
     def gone(self, key: str, cost_usd: float, billed_by: Literal["provider", "seconds"], message: str) -> bool:
-        """The provider has nothing of it any more; False when that was known (the first word stands)."""
+        """The provider has nothing of it any more; False when that was known. The higher of two costs stands."""
         micro = max(0, round(cost_usd * 1_000_000))
-        return self._change(
-            "UPDATE leases SET state = 'gone', gone_at = ?, cost = ?, billed_by = ?, message = ? "
+        is_first = self._change(
+            "UPDATE leases SET state = 'gone', gone_at = ?, cost = max(cost, ?), billed_by = ?, message = ? "
             "WHERE key = ? AND state != 'gone'",
             now_us(), micro, billed_by, message[:500], key,
         )  # fmt: skip
+        return is_first or (self._change("UPDATE leases SET cost = max(cost, ?) WHERE key = ?", micro, key) and False)
 
     def give_back(self, run_id: str) -> int:
         """Close the leases of a run that were never asked for; returns how many."""

@@ -21,6 +21,8 @@ from golf.workspace import Workspace
 
 LOOK_S = 10.0
 """Between two looks at the leases, at most."""
+FAILING_S = 60.0
+"""A watchdog whose looks have failed for so long lets another try, which may have keys or a network that it has not."""
 
 
 def ensure(workspace: Workspace) -> None:
@@ -42,27 +44,42 @@ def ensure(workspace: Workspace) -> None:
 
 
 def watch(workspace: Workspace) -> None:
-    """Look until no lease is open."""
-    lock = _lock(workspace)
-    if lock is None:
-        return
-    leases = Leases(workspace.database)
-    memory = _Memory(workspace.config.jobs.lease_s)
-    with lock:
-        while True:
-            reaper.reap(workspace)
-            open_leases = leases.open()
-            if not open_leases and not _is_expected(workspace, leases):
-                return
-            ending.due(workspace, is_forgotten=memory.is_forgotten)
-            time.sleep(min(LOOK_S, workspace.config.jobs.lease_s / 4))
+    """Look until no lease is open and no run may still ask for one.
+
+    One that cannot end anything (no keys, no network) lets go of the lock between its looks, so that the next command
+    starts another, and leaves when that one is there.
+    """
+    memory = _Memory()
+    failing_since: float | None = None
+    while (lock := _lock(workspace)) is not None:
+        with lock:
+            while True:
+                try:
+                    reaper.reap(workspace)
+                    if not _is_needed(workspace):
+                        ending.strays(workspace)
+                        break
+                    all_gone = ending.due(workspace, is_forgotten=memory.is_forgotten)
+                except Exception as error:  # a full disk, a damaged row: the next look may be luckier
+                    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                    all_gone = False
+                failing_since = None if all_gone else failing_since or time.monotonic()
+                if failing_since is not None and time.monotonic() - failing_since >= FAILING_S:
+                    break
+                time.sleep(_pause_s(workspace))
+        if not _is_needed(workspace):  # once more: somebody may have seen the lock held
+            return
+        time.sleep(_pause_s(workspace))
+
+
+def _pause_s(workspace: Workspace) -> float:
+    return min(LOOK_S, workspace.config.jobs.lease_s / 4)
 
 
 class _Memory:
-    """Renewals as this process has seen them, on a clock that nobody can set."""
+    """Renewals as this process has seen them, on a clock that nobody can set and that stands while a laptop sleeps."""
 
-    def __init__(self, lease_s: float) -> None:
-        self._lease_s = lease_s
+    def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_forgotten(self, lease: Lease) -> bool:
@@ -71,13 +88,14 @@ class _Memory:
         if renewals != lease.renewals:
             self._seen[lease.key] = (lease.renewals, time.monotonic())
             return False
-        return time.monotonic() - since >= self._lease_s
+        return time.monotonic() - since >= lease.lease_s
 
 
-def _is_expected(workspace: Workspace, leases: Leases) -> bool:
-    """Whether a run that has not ended may still ask for one."""
-    store = JobStore(workspace)
-    return any(not store.get(run_id).has_ended for run_id in {lease.run_id for lease in leases.planned()})
+def _is_needed(workspace: Workspace) -> bool:
+    """Whether a lease is open, or a run that has not ended may still ask for one: in this order, as leases go."""
+    leases, store = Leases(workspace.database), JobStore(workspace)
+    is_expected = any(not store.get(run_id).has_ended for run_id in {lease.run_id for lease in leases.planned()})
+    return is_expected or bool(leases.open())
 
 
 def _lock(workspace: Workspace) -> IO[bytes] | None:

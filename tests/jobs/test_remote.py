@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -37,7 +38,7 @@ class Scene:
         with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
             (self.key,) = leases.plan(
                 connection, self.record.id, [1], tier="far", backend="toy", options=toy.described(provider),
-                usd_per_s=0.01, limit_s=60.0,
+                usd_per_s=0.01, limit_s=60.0, lease_s=2.0,
             )  # fmt: skip
         self.output = workspace.root / "train.log"
         self.stop = workspace.root / "train.stop"
@@ -139,6 +140,87 @@ def test_a_provider_that_cannot_be_reached_keeps_the_lease_open_and_the_next_loo
     assert scene.processes == 0 and scene.lease.state == "gone"
 
 
+def test_a_provider_that_forgets_for_a_moment_keeps_the_launch(scene: Scene) -> None:
+    """A look that shows nothing is no end: the listing and further looks decide."""
+    scene.book.asked(scene.key, 60.0)
+    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
+    scene.book.held(scene.key, scene.key)
+    scene.provider.fault("forgetful")
+    assert not ending.end(scene.workspace, scene.provider, scene.lease, "x")
+    assert scene.lease.state == "held"
+    scene.provider.fault(None)
+    assert ending.end(scene.workspace, scene.provider, scene.lease, "x")
+    assert scene.processes == 0
+
+
+def test_a_lease_that_was_closed_under_a_run_does_not_keep_it_from_ending_its_launch(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a laptop slept while it asked, and the watchdog woke first."""
+    submit = scene.provider.submit
+
+    def slept(launch):
+        scene.book.gone(launch.key, 0.0, "seconds", "never came")
+        return submit(launch)
+
+    monkeypatch.setattr(scene.provider, "submit", slept)
+    assert scene.run(TRAINS).exit_code == 0
+    assert scene.processes == 0
+    assert scene.lease.state == "gone" and scene.lease.cost > 0
+
+
+def test_a_database_that_cannot_be_written_does_not_keep_a_launch_alive(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def out_of_room() -> str | None:
+        if scene.output.exists():
+            for name in ("held", "renew", "gone", "get", "was_seen"):
+                monkeypatch.setattr(Leases, name, full)
+            return "stopped"
+        return None
+
+    launch = toy.launch(scene.key, scene.lease.owner, scene.tree, ["sh", "-c", f"echo on; {STAYS[2]}"])
+    owner = scene.lease.owner
+    ended = remote.run(
+        scene.workspace, scene.provider, launch, output=scene.output, stop_file=scene.stop, should_stop=out_of_room
+    )
+    assert ended.reason == "stopped"
+    assert all(one.state == "ended" for one in scene.provider.mine(owner))
+
+
+def test_one_broken_connection_does_not_cost_the_result(scene: Scene) -> None:
+    scene.provider.fault("fetch_breaks_once")
+    assert scene.run(TRAINS).exit_code == 0
+    assert (scene.tree / "model.ptz").read_text() == "weights\n"
+
+
+def test_a_trainer_that_prints_faster_than_we_read_is_followed_to_its_end(scene: Scene) -> None:
+    scene.provider.fault("log_trickles")
+    ended = scene.run(["sh", "-c", "seq 2000; sleep 4; echo weights > model.ptz"])
+    assert ended.exit_code == 0  # its lease is 2 s
+
+
+def test_a_launch_listed_under_our_tag_that_no_lease_is_for_is_ended(scene: Scene) -> None:
+    scene.book.asked(scene.key, 60.0)
+    scene.book.gone(scene.key, 0.0, "seconds", "never came")
+    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
+    assert ending.strays(scene.workspace)
+    assert scene.processes == 0
+
+
+def test_one_odd_answer_does_not_leave_the_other_launches_unwatched(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.book.asked(scene.key, 60.0)
+    scene.store.ended(scene.record.id, "lost", None, "")
+    monkeypatch.setattr(toy.Toy, "mine", lambda *_: {}["odd"])
+    assert not ending.due(scene.workspace)
+    monkeypatch.undo()
+
+
 def test_the_providers_bill_stands_over_our_own_seconds(scene: Scene) -> None:
     scene.run(["sh", "-c", 'echo 0.07 > "$GOLF_METRICS/../billed" 2>/dev/null || echo 0.07 > ../billed'])
     assert scene.lease.cost_usd == 0.07 and scene.lease.billed_by == "provider"
@@ -183,6 +265,7 @@ def test_a_twin_that_a_repeated_question_made_is_ended_and_a_stranger_is_not(sce
     scene.provider.submit(ours)
     scene.provider.submit(toy.launch("caddie-00000000-20261130-120000-abcdef-s1", "00000000", scene.tree, STAYS))
     assert ending.end(scene.workspace, scene.provider, scene.lease, "x")
+    assert ending.strays(scene.workspace)
     (stranger,) = scene.provider.mine("00000000")
     assert stranger.state == "running"
     scene.provider.end(stranger.id)

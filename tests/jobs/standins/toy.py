@@ -3,10 +3,10 @@
 It keeps everything on disk, so that several processes may use it at once, and misbehaves by files in its folder.
 """
 
+import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class Toy:
     def poll(self, remote_id: str) -> Remote | None:
         self._network()
         place = self.folder / remote_id
-        if not place.is_dir():
+        if not place.is_dir() or self._is_bad("forgetful"):
             return None
         code = payload.exit_code(_text(place / payload.EXIT))
         billed = _text(place / "billed")
@@ -67,12 +67,16 @@ class Toy:
     def log(self, remote_id: str, offset: int) -> bytes:
         self._network()
         try:
-            return (self.folder / remote_id / payload.OUTPUT).read_bytes()[offset:]
+            found = (self.folder / remote_id / payload.OUTPUT).read_bytes()[offset:]
+            return found[:1] if self._is_bad("log_trickles") else found
         except OSError:
             return b""
 
     def fetch(self, remote_id: str, to: Path, outputs: Sequence[str]) -> None:
         self._network()
+        if self._is_bad("fetch_breaks_once"):
+            self.fault(None)
+            raise BackendFailed("the connection was reset")
         for pattern in outputs:
             for found in (self.folder / remote_id / payload.TREE).glob(pattern):
                 shutil.copyfile(found, to / found.name)
@@ -84,8 +88,11 @@ class Toy:
     def end(self, remote_id: str) -> None:
         self._network()
         if (process := self._alive(self.folder / remote_id)) is not None:
-            os.killpg(process.pid, signal.SIGKILL)
-            psutil.wait_procs([process], timeout=5)
+            whole = [process, *process.children(recursive=True)]  # `timeout` has a group of its own
+            for one in whole:
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+            psutil.wait_procs(whole, timeout=5)
 
     def mine(self, owner: str) -> list[Remote]:
         self._network()

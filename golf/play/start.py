@@ -77,6 +77,8 @@ def start_run(
                 database.transaction(connection),
             ):
                 plan_launches(workspace, connection, row.id, claim.seeds, claim.tier, tier)
+        if tier.backend != "local":
+            watchdog.ensure(workspace)  # before there is anything to watch: who submits may be killed at any moment
         with record.lock(workspace):  # only now: the row that is won here keeps every other run of it away
             there = experiments.read_result(folder)
             if there is not None:
@@ -84,8 +86,7 @@ def start_run(
         orders = {} if replay is None else {"replay": replay.model_dump(mode="json")}
         return _worker(job_folder, {"experiment": folder.name, **orders})
 
-    is_here = tier.backend == "local"
-    job = LocalJobs(workspace).submit(
+    return LocalJobs(workspace).submit(
         "run",
         folder.name,
         request,
@@ -93,9 +94,6 @@ def start_run(
         foreground=foreground,
         backend=tier.backend,
     )
-    if not is_here:
-        watchdog.ensure(workspace)
-    return job
 
 
 def plan_launches(

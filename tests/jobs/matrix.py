@@ -157,7 +157,7 @@ def _go_wrong(workspace: Workspace, provider: Provider, fault: str, env: dict[st
         kill_ours(Path(env[MARK]))
         with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
             hour = 3600 * 1_000_000  # the same to everything that looks as a clock set back since
-            connection.execute("UPDATE leases SET asked_at = asked_at + ?, renewed_at = renewed_at + ?", (hour, hour))
+            connection.execute("UPDATE leases SET asked_at = asked_at + ?", (hour,))
     else:
         raise ValueError(fault)
 

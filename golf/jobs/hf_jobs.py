@@ -231,9 +231,7 @@ class HfJobs:
             raise Refused(f"flavor {flavor} is not on the Hub's list, or has no price there. See: hf jobs hardware")
         gpus = 0 if listed.accelerator is None else int(listed.accelerator.quantity)
         if gpus != launch.gpus:
-            raise Refused(
-                f"flavor {flavor} has {gpus} GPUs, and the tier states gpus = {launch.gpus}. Make them agree"
-            )
+            raise Refused(f"flavor {flavor} has {gpus} GPUs, and the tier states gpus = {launch.gpus}. Make them agree")
         hourly_usd = 60 * _minute_usd(listed)
         if hourly_usd > launch.hourly_usd + PRICE_SLACK_USD:
             raise Refused(

@@ -185,6 +185,8 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
     if workspace.config.gate.mode == "adaptive":
         notes.append(f"promotion threshold {threshold.promotion:.2%}, {threshold.reason}")
     notes += _warnings(setting, seeds, baseline)
+    if still := [one for one in Leases(workspace.database).of_run(setting.run_id) if one.state in ("asked", "held")]:
+        notes.append(f"cost_usd is until now: {len(still)} of its launches not known to be gone yet (golf budget)")
     notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
     if left_out:
         notes.append(f"not in the snapshot: {', '.join(left_out[:5])}{' …' if len(left_out) > 5 else ''}")

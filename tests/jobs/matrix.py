@@ -32,7 +32,8 @@ MARK = "CADDIE_MATRIX"
 """In the environment of every process of ours, and of nothing that the provider runs."""
 
 FAULTS = (
-    "normal exit", "exception", "SIGINT", "SIGTERM", "SIGKILL of everything", "network lost", "provider 5xx",
+    "normal exit", "exception", "SIGINT", "SIGTERM", "SIGKILL of the job", "SIGKILL of everything", "network lost",
+    "provider 5xx",
     "create timeout but created", "full disk", "clock back an hour",
 )  # fmt: skip
 
@@ -94,7 +95,7 @@ def prepared(root: Path, course: Path, provider: Provider, trainer: str) -> Work
 def play(root: Path, course: Path, provider: Provider, fault: str, moment: float = 1.0) -> Outcome:
     """One run with one fault; `moment` (0 to 1) says how far into it the fault comes, where it comes in between."""
     trainer = "echo training; exit 3" if fault == "exception" else "echo training; sleep 3; echo weights > model.ptz"
-    if fault in ("SIGINT", "SIGTERM", "SIGKILL of everything", "clock back an hour"):
+    if fault in ("SIGINT", "SIGTERM", "SIGKILL of the job", "SIGKILL of everything", "clock back an hour"):
         trainer = "echo training; sleep 50"
     with _scene(root, fault) as place:
         workspace = prepared(place, course, provider, trainer)
@@ -137,6 +138,10 @@ def _go_wrong(workspace: Workspace, provider: Provider, fault: str, env: dict[st
         assert record.supervisor_pid is not None
         os.kill(record.supervisor_pid, number)
         _wait_for_end(workspace)
+    elif fault == "SIGKILL of the job":  # and no command follows: the watchdog is alone
+        _until_held(workspace)
+        kill_ours(Path(env[MARK]), but="golf.jobs.watchdog")
+        _eventually(lambda: not Leases(workspace.database).open(), 60)
     elif fault in ("network lost", "provider 5xx"):
         _until_held(workspace)
         provider.fault("network_lost" if fault == "network lost" else "http_500")
@@ -214,7 +219,7 @@ def _eventually(condition: Callable[[], bool], timeout_s: float) -> None:
         time.sleep(0.1)
 
 
-def kill_ours(root: Path) -> int:
+def kill_ours(root: Path, but: str = "nothing of ours") -> int:
     """SIGKILL to every process that carries the scene's mark, until none is left; returns how many there were."""
     killed = 0
     while True:
@@ -222,7 +227,8 @@ def kill_ours(root: Path) -> int:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 is_zombie = process.status() == psutil.STATUS_ZOMBIE
-                if not is_zombie and process.environ().get(MARK) == str(root) and process.pid != os.getpid():
+                is_spared = process.pid == os.getpid() or but in process.cmdline()
+                if not is_zombie and not is_spared and process.environ().get(MARK) == str(root):
                     found.append(process)
         if not found:
             return killed

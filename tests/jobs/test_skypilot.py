@@ -251,7 +251,7 @@ def test_a_launch_is_followed_to_its_end_and_its_cluster_is_gone(
     with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
         (key,) = leases.plan(
             connection, run_id, [1], tier="far", backend="skypilot", options=json.dumps(cloud.tier()["options"]),
-            usd_per_s=0.01, limit_s=60.0,
+            usd_per_s=0.01, limit_s=60.0, lease_s=30.0,
         )  # fmt: skip
     book = Leases(workspace.database)
     wanted = Launch(key, book.get(key).owner, tree, TRAINS, {}, ["*.ptz"], 60.0, gpus=8)

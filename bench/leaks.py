@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "jobs")]
 
 import matrix  # noqa: E402, it lies with the tests
 
-from golf.data.course import build_course  # noqa: E402
+from golf.data.course import build_course  # noqa: E402, after the path to the tests
 
 BACKENDS = ("toy", "ssh", "slurm", "hf_jobs", "runpod", "skypilot")
 

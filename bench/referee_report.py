@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _lines(module: object, data: Path, checkout: Path | None) -> Iterator[Line]:
-    yield from module.report(data if data.is_dir() else None, checkout)  # type: ignore[attr-defined]
+    yield from module.report(data if data.is_dir() else None, checkout)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Setting(Noun):
 class Set(Setting):
     """One that was written."""
 
-    key: Literal["trust_level", "trusted_hash"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    key: Literal["trust_level", "trusted_hash"]  # pyright: ignore[reportIncompatibleVariableOverride] # narrower, and frozen
     before: str | None
     """What was there."""
 
@@ -231,6 +231,7 @@ def difference(hook: dict[str, Any]) -> str:
 
 
 def _judged(hook: dict[str, Any]) -> HookTrust:
+    action: Literal["trust", "none", "refuse"]
     action, reason = "trust", "Codex does not run it yet"
     if wrong := difference(hook):
         action, reason = "refuse", wrong
@@ -244,7 +245,7 @@ def _judged(hook: dict[str, Any]) -> HookTrust:
         event=hook["eventName"],
         command=hook["command"],
         status=hook["trustStatus"],
-        action=action,  # pyright: ignore[reportArgumentType]
+        action=action,
         reason=reason,
         setting=Setting(table=f"hooks.state.{_quoted(hook['key'])}", key="trusted_hash", value=hook["currentHash"]),
     )

@@ -371,7 +371,7 @@ def _within(act: Callable[[], T], seconds: float) -> T:
         raise TimeoutError(f"no answer within {seconds:.1f} s") from None
     if error is not None:
         raise error
-    return value  # type: ignore[return-value]  # of act
+    return value  # type: ignore[return-value] # what `act` returned, through a queue of anything
 
 
 def _told(error: Exception) -> str:

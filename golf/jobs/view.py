@@ -76,6 +76,6 @@ def _followed(path: Path, links: dict[str, str]) -> Iterator[Path]:
         part = todo.pop()
         here = here.parent if part == ".." else here / part
         if part != ".." and os.path.islink(here):  # noqa: PTH114 # never raises
-            to = links[str(here)] = os.readlink(here)  # noqa: PTH115
+            to = links[str(here)] = os.readlink(here)  # noqa: PTH115 # the text as it stands, not made a path
             here = Path("/") if to.startswith("/") else here.parent
             todo += [step for step in reversed(Path(to).parts) if step != "/"]

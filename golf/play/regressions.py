@@ -223,7 +223,7 @@ def _settle(workspace: Workspace, copy: Workspace) -> None:
         if name not in document:
             document.add(name, tomlkit.table())
         for key, value in values.items():
-            document[name][key] = value  # pyright: ignore[reportIndexIssue]
+            document[name][key] = value  # pyright: ignore[reportIndexIssue] # tomlkit types an item as any kind of item
     durable.replace(path, tomlkit.dumps(document))
 
 

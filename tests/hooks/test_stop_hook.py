@@ -17,7 +17,7 @@ def ask(workspace: Workspace, session: str = "s", **event: object) -> str | None
 def ended(workspace: Workspace, how: str, subject: str = "wider") -> str:
     store = JobStore(workspace)
     job = store.add("run", subject, "local").id
-    store.ended(job, how, 1, "")  # type: ignore[arg-type] # any of the states, as a parameter
+    store.ended(job, how, 1, "")
     return job
 
 

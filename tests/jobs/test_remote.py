@@ -253,7 +253,7 @@ def test_the_watchdog_ends_what_nobody_looks_after_and_then_itself(scene: Scene)
 def test_only_one_watchdog_looks_at_a_workspace(scene: Scene) -> None:
     from golf.jobs import watchdog
 
-    with watchdog._lock(scene.workspace) as held:  # type: ignore[union-attr]
+    with watchdog._lock(scene.workspace) as held:
         assert held is not None
         assert watchdog._lock(scene.workspace) is None
         watchdog.watch(scene.workspace)  # returns at once

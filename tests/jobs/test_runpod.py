@@ -368,7 +368,7 @@ def test_the_key_is_in_no_error_log_repr_record_or_process_list(
     chain = []
     while error is not None:
         chain.append(repr(error))
-        error = error.__cause__  # type: ignore[assignment]
+        error = error.__cause__
     shown = [*chain, caplog.text, repr(backend), repr(backend.settings), str(backend.plan(launch(tmp_path))), printed]
     assert not any(secret in text for text in shown + listed)
     assert not any(pod_key in text for text in listed)

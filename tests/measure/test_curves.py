@@ -108,7 +108,7 @@ def test_a_training_loss_that_begins_elsewhere_than_the_validation_loss_is_dropp
 
 def test_steps_are_what_iterations_and_the_time_limit_leave() -> None:
     listed = points(1.0, upto=1_000)
-    assert running(listed, 20_000, None).steps == 20_000  # type: ignore[union-attr]
+    assert running(listed, 20_000, None).steps == 20_000
     capped = running(listed, 20_000, 300.0)
     assert capped is not None and capped.steps == 3_000 and capped.seconds_left == pytest.approx(200.0)
     assert running(listed, None, None) is None and running([], 10, None) is None
@@ -149,9 +149,9 @@ def test_more_confidence_is_a_lower_bound(confidence: float) -> None:
 
 def test_a_level_is_the_newest_score_near_a_step() -> None:
     at = {("val", 900): 1.3, ("train", 1_000): 1.4, ("val", 2_000): 1.2}
-    assert level(at, 1_000) == 1.3  # type: ignore[arg-type]
-    assert level(at, 1_050) == 1.4  # type: ignore[arg-type]
-    assert level(at, 1_500) is None  # type: ignore[arg-type]
+    assert level(at, 1_000) == 1.3
+    assert level(at, 1_050) == 1.4
+    assert level(at, 1_500) is None
 
 
 def test_logs_in_a_folder_become_curves(tmp_path: Path) -> None:

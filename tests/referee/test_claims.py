@@ -11,7 +11,7 @@ SCRIPT = "print('a script of our own')\n"
 
 
 def said(folder: Path, sentence: str, **more: object) -> list[tuple[str, str]]:
-    case = case_of(folder, readme=f"# Toy\n\n{sentence}\n", **more)  # type: ignore[arg-type]
+    case = case_of(folder, readme=f"# Toy\n\n{sentence}\n", **more)
     return [(finding.code, finding.severity) for finding in claims.findings(case)]
 
 

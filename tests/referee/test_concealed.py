@@ -14,7 +14,7 @@ FILES = {"tables_dat": "import os\n", "fast_bin": "x", "notes_txt": "import os\n
 
 
 def found(folder: Path, script: str, **files: str) -> list[str]:
-    case = case_of(folder, script=TRAINING + script, **{**FILES, **files})  # type: ignore[arg-type]
+    case = case_of(folder, script=TRAINING + script, **{**FILES, **files})
     return [one.text for one in concealed.findings(case) if one.severity == "flag"]
 
 

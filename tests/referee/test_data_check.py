@@ -19,7 +19,7 @@ def of(found: list[Finding], code: str) -> list[str]:
 
 
 def caseops_log(**changes: object) -> str:
-    return log_of(**{**CASEOPS_LOG, **changes})  # type: ignore[arg-type]
+    return log_of(**{**CASEOPS_LOG, **changes})
 
 
 def test_more_shards_than_were_published_are_local_ones_with_validation_text(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ CACHE = re.compile(r"\bcache\b")
 
 
 def asserted(folder: Path, readme: str, **more: object) -> list[tuple[int, str]]:
-    case = case_of(folder, readme=readme, **more)  # type: ignore[arg-type]
+    case = case_of(folder, readme=readme, **more)
     return [(sentence.line, sentence.text) for sentence, _ in prose.assertions(case, CACHE)]
 
 

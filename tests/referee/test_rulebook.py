@@ -20,7 +20,7 @@ def test_every_code_has_a_rule_and_no_rule_is_without_a_code() -> None:
 @pytest.mark.parametrize("code", [code for code in CODES if RULES[code].severity == "block"])
 def test_what_blocks_names_a_source(code: str) -> None:
     """The README (`R`), or a pull request or issue where a maintainer or its author settled it."""
-    assert re.search(r"\(R\b|#\d+|issue", RULES[code].rule)  # type: ignore[index]
+    assert re.search(r"\(R\b|#\d+|issue", RULES[code].rule)
 
 
 @given(
@@ -31,10 +31,10 @@ def test_what_blocks_names_a_source(code: str) -> None:
 def test_a_finding_is_never_harder_than_its_rule_and_never_blocks_without_evidence(
     code: str, severity: str | None, evidence: list[Evidence]
 ) -> None:
-    one = finding(code, "text", *evidence, severity=severity)  # type: ignore[arg-type]
+    one = finding(code, "text", *evidence, severity=severity)
     assert SEVERITIES.index(one.severity) >= SEVERITIES.index(RULES[one.code].severity)
     assert one.severity != "block" or one.evidence
-    assert severity is None or SEVERITIES.index(one.severity) >= SEVERITIES.index(severity)  # type: ignore[arg-type]
+    assert severity is None or SEVERITIES.index(one.severity) >= SEVERITIES.index(severity)
 
 
 def test_a_block_without_a_line_is_refused_by_the_noun() -> None:

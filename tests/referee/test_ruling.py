@@ -79,7 +79,7 @@ def test_what_could_not_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_no_code_hardens_beyond_its_rule(code: str) -> None:
     where = Evidence(file="a", line=1, quote="x")
-    one = finding(code, "text", where)  # type: ignore[arg-type]
+    one = finding(code, "text", where)
     assert one.severity == RULES[one.code].severity
 
 

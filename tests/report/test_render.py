@@ -114,13 +114,13 @@ def row(val_bpb: float | None, status: str = "keep", tier: str = "local", descri
 
 def text(noun: object, **options: object) -> str:
     out = io.StringIO()
-    render.show(noun, file=out, **options)  # pyright: ignore[reportArgumentType]
+    render.show(noun, file=out, **options)
     return out.getvalue()
 
 
 def on_terminal(noun: object, columns: int = 100) -> str:
     """What a real terminal of that width receives."""
-    return through_pty(lambda file: render.show(noun, file=file), columns)  # pyright: ignore[reportArgumentType]
+    return through_pty(lambda file: render.show(noun, file=file), columns)
 
 
 def through_pty(act: Callable[[io.TextIOWrapper], object], columns: int = 100) -> str:

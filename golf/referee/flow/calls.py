@@ -1,6 +1,7 @@
 """What a call does: the submission's own functions are walked, others are known by name or join what they are given."""
 
 import ast
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,13 +57,13 @@ class Calls(Expressions):
         self.chosen_by: Tags = NOTHING
         """Loops whose variables the guards around ask about: what is kept under them is selected by those loops."""
 
+    @abstractmethod
     def block(self, body: Sequence[ast.stmt], env: Env) -> bool:
         """Walk statements in order; True when the block is left before its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mutate(self, target: ast.expr, tags: Tags, env: Env) -> None:
         """Add tags to what a name or attribute holds."""
-        raise NotImplementedError
 
     def call(self, node: ast.Call, env: Env) -> Value:
         if isinstance(node.func, ast.Attribute):

@@ -1,6 +1,7 @@
 """What an expression is made of: its tags."""
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ PLAIN_ATTRIBUTES = frozenset(("shape", "device", "dtype", "ndim", "training", "p
 """Of a tensor or network, and no text."""
 
 
-class Expressions(Recorder):
+class Expressions(Recorder, ABC):
     """Walks expressions; calls are walked by whoever extends it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -42,19 +43,19 @@ class Expressions(Recorder):
         self._envs: list[Env] = []
         self._members: dict[ast.ClassDef, Mapping[str, Function | ast.expr | None]] = {}
 
+    @abstractmethod
     def call(self, node: ast.Call, env: Env) -> Value:
         """Tags of what a call gives."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call_closure(
         self, closure: Closure, node: ast.AST, arguments: list[Value], words: Mapping[str, Value], env: Env
     ) -> Value:
         """Walk one of the submission's own functions."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bind(self, target: ast.expr, value: Value, env: Env, source: ast.expr | None = None) -> None:
         """Give a target its value."""
-        raise NotImplementedError
 
     def new_env(self, module: Module, function: str, outer: Env | None = None) -> Env:
         """Names of one more call or module."""

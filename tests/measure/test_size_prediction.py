@@ -69,9 +69,8 @@ def test_what_really_normal_weights_come_to_lies_within_the_interval(seed, bits,
     precision = Precision(bits, clip, weight_std=std if clip is None else None)
     part = predict_size(matrices(weights.size, precision, codec)).parts[0]
     assert part.low_bytes <= size <= part.high_bytes
-    assert part.bytes == pytest.approx(
-        size, rel=0.04, abs=400
-    )  # of a grid that is nearly all zeros, a few bytes are luck
+    luck = 3 * math.sqrt(2 / max(1, np.count_nonzero(grid)))  # of two draws, where a grid is nearly all zeros
+    assert part.bytes == pytest.approx(size, rel=max(0.04, luck))
 
 
 def test_bits_laid_side_by_side_take_no_more_than_they_are():

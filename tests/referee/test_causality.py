@@ -132,12 +132,10 @@ def test_what_a_sample_of_a_larger_vocabulary_would_make_over_all_is_said_and_de
     assert "about 8 over all" in found.reason
 
 
-def test_a_sum_below_1_is_a_note_and_no_violation() -> None:
-    """It only costs: a code of these lengths exists, and a certificate is given."""
+def test_a_sum_below_1_is_no_distribution_and_the_breach_says_that_it_only_costs() -> None:
     found = audit(lambda: toy("Improper"))
-    assert (found.verdict, found.breaches) == ("causal", [])
-    assert "sum to less than 1, to 0.9 at position" in found.notes[0] and "--vocab-size" in found.notes[0]
-    assert "no sum is above 1" in found.reason
+    assert found.verdict == "violation"
+    assert "sum to 0.9" in found.breaches[0].text and "--vocab-size" in found.breaches[0].text
 
 
 def test_sums_go_on_while_there_is_time_and_settle_every_position_that_was_drawn() -> None:

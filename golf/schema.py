@@ -411,6 +411,9 @@ class History(Noun):
 # --- speaking to each other --------------------------------------------------------------------
 
 Verdict = Literal["accept", "revise", "reject"]
+OverridableGate = Literal[
+    "feasibility", "contamination", "review", "hypothesis", "size", "promotion", "noise", "confirmation", "transfer"
+]
 
 
 class Note(Noun):
@@ -423,9 +426,9 @@ class Note(Noun):
     text: str = Field(pattern=r"\S", max_length=4000)
     experiment: str | None = None
     target: str | None = None
-    """Of an override: `promotion`, or the frozen path that may be edited. `withdrawn` ends a directive."""
+    """Of an override: `gate:NAME`, or the frozen path that may be edited. `withdrawn` ends a directive."""
     diff_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """The change a verdict or an override of promotion is about."""
+    """The change a verdict or an override of a gate is about."""
     verdict: Verdict | None = None
 
 

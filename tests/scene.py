@@ -1,12 +1,15 @@
 """What tests are set in: repositories, tiny tiers on a real course, and waiting for a fact."""
 
+import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from golf import database
+from golf.jobs import leases
 from golf.play import experiments, gate, promotion, record, review, worktree
 from golf.schema import Note, Result, SeedResult
 from golf.workspace import Workspace
@@ -38,6 +41,18 @@ def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> None
 
 def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def planned(
+    path: Path, run_id: str, seeds: Sequence[int] = (1,), *, backend: str = "toy", options: str = "{}",
+    limit_s: float = 60.0, lease_s: float = 30.0,
+) -> list[str]:  # fmt: skip
+    """Leases in the database at `path`, planned for a run on tier `far` at a cent a second; returns their keys."""
+    with contextlib.closing(database.connect(path, leases.TABLES)) as connection, database.transaction(connection):
+        return leases.plan(
+            connection, run_id, seeds, tier="far", backend=backend, options=options, usd_per_s=0.01, limit_s=limit_s,
+            lease_s=lease_s,
+        )  # fmt: skip
 
 
 def course_settings(workspace: Workspace) -> str:

@@ -22,7 +22,12 @@ def register(verbs: verb.Verbs) -> None:
     say.add_argument("text", help="what is said; of an override, its reason")
     say.add_argument("--by", metavar="NAME", default=None, help="who says it (default: you, by your login)")
     say.add_argument(
-        "-e", "--experiment", help="what it is about; of an override, the experiment to promote unreviewed"
+        "-e",
+        "--experiment",
+        help="what it is about; of an override, the experiment to let past --gate as it stands now",
+    )
+    say.add_argument(
+        "--gate", metavar="GATE", default=None, help="of an override: a gate of check-promotion (default: review)"
     )
     say.add_argument("--edit", metavar="PATH", help="of an override: the frozen file or folder to open for 24 hours")
 
@@ -42,7 +47,7 @@ def register(verbs: verb.Verbs) -> None:
 def record(arguments: argparse.Namespace) -> int:
     """Whoever types this is a human: the guard keeps agents from directives and overrides."""
     from golf.errors import BadConfig
-    from golf.play import experiments, review
+    from golf.play import experiments, override
     from golf.play import notes as channel
     from golf.report import render
 
@@ -55,10 +60,10 @@ def record(arguments: argparse.Namespace) -> int:
     elif arguments.kind == "override":
         if (about is None) == (arguments.edit is None):
             raise BadConfig(
-                "an override lets one thing through: --experiment NAME (promotion) or --edit PATH (24 hours)"
+                "an override lets one thing through: --experiment NAME [--gate GATE] or --edit PATH (24 hours)"
             )
         if about is not None:
-            note = review.override(workspace, about, by=human, reason=arguments.text)
+            note = override.record(workspace, about, arguments.gate or "review", by=human, reason=arguments.text)
         else:
             note = channel.allow_edits(workspace, arguments.edit, arguments.text, human)
     else:

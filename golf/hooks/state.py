@@ -226,7 +226,7 @@ class State:
             is_fresh = said is not None and timedelta(minutes=-5) < self.now - said < OVERRIDE
             target = note.get("target")
             is_human = note.get("kind") == "override" and str(note.get("by", "")).startswith("human:")
-            if is_human and is_fresh and isinstance(target, str) and target != "promotion":
+            if is_human and is_fresh and isinstance(target, str) and note.get("experiment") is None:
                 opened.add(os.path.normpath(target))
         return opened
 

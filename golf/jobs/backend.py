@@ -7,11 +7,14 @@ it is found again; and it never touches what carries another owner's tag. It kee
 """
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -136,8 +139,47 @@ class Backend(Protocol):
         ...
 
 
+KEY = r"[a-z0-9][a-z0-9-]{0,62}"
+"""A launch's key, and so what may stand in names, paths and commands of providers."""
+
+OWNER_LABEL, KEY_LABEL = "caddie-owner", "caddie-key"
+"""Labels of ours, where a provider has labels."""
+
 CALL_S = 60.0
 """Seconds after which an unanswered call counts as failed, retries included."""
+
+
+def checked_key(key: str) -> str:
+    """The key of a launch.
+
+    Raises:
+        Refused: it is none, and goes nowhere.
+    """
+    if not re.fullmatch(KEY, key):
+        raise Refused(f"{key[:80]!r} is no key of a launch: lower-case letters, digits and hyphens, at most 63 of them")
+    return key
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is said to this host stays on this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def checked_endpoint(endpoint: str) -> str:
+    """An address that a key may be sent to: https, or http on this machine.
+
+    Raises:
+        BadConfig: it is another.
+    """
+    parts = urlsplit(endpoint)
+    if parts.hostname is None or not (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    ):
+        raise BadConfig(f"endpoint must be https, or http on loopback, as a key goes there (got {endpoint!r})")
+    return endpoint.rstrip("/")
 
 
 class RemoteSettings(Settings):

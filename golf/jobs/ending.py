@@ -26,31 +26,25 @@ CONFIRM_S = 60.0
 RECENT = 200
 """Newest leases whose providers are asked for strays."""
 
-Opener = Callable[[Lease], Backend]
-
 
 def opened(lease: Lease) -> Backend:
     """The back-end a lease was written for, whatever golf.toml has become."""
     return open_backend(lease.backend, json.loads(lease.options))
 
 
-def due(workspace: Workspace, open_for: Opener = opened, is_forgotten: Callable[[Lease], bool] | None = None) -> bool:
+def due(workspace: Workspace, is_forgotten: Callable[[Lease], bool] = lambda lease: False) -> bool:
     """End every launch whose run's job has ended, or that `is_forgotten` says nobody looks after.
 
     All are asked to end before any is waited for. Returns whether all of it is gone; what could not be ended is said on
     standard error and left to the next look.
     """
     leases, store = Leases(workspace.database), JobStore(workspace)
-    over = [
-        lease
-        for lease in leases.open()
-        if store.get(lease.run_id).has_ended or (is_forgotten is not None and is_forgotten(lease))
-    ]
-    left = [lease for lease in over if not _one(workspace, open_for, lease, confirm_s=0.0)]
-    return not [lease for lease in left if not _one(workspace, open_for, lease, confirm_s=CONFIRM_S)]
+    over = [lease for lease in leases.open() if store.get(lease.run_id).has_ended or is_forgotten(lease)]
+    left = [lease for lease in over if not _one(workspace, lease, confirm_s=0.0)]
+    return not [lease for lease in left if not _one(workspace, lease, confirm_s=CONFIRM_S)]
 
 
-def strays(workspace: Workspace, open_for: Opener = opened) -> bool:
+def strays(workspace: Workspace) -> bool:
     """End what providers list under our tag and no open lease is for: it came late, or twice. Whether all is gone."""
     leases = Leases(workspace.database)
     recent = leases.everything()[:RECENT]
@@ -58,7 +52,7 @@ def strays(workspace: Workspace, open_for: Opener = opened) -> bool:
     all_gone = True
     for lease in {(one.backend, one.options, one.owner): one for one in recent}.values():
         try:
-            backend = open_for(lease)
+            backend = opened(lease)
             for remote in backend.mine(lease.owner):
                 ours = known.get(remote.key)
                 is_expected = ours is not None and ours.state != "gone" and ours.remote_id in (None, remote.id)
@@ -133,7 +127,7 @@ def close(leases: Leases, lease: Lease, last: Remote, was_alive: bool, message: 
     leases.gone(lease.key, seconds * lease.usd_per_s, "seconds", message)
 
 
-def _one(workspace: Workspace, open_for: Opener, lease: Lease, confirm_s: float) -> bool:
+def _one(workspace: Workspace, lease: Lease, confirm_s: float) -> bool:
     """End one launch, its results fetched before; False when it is not known to be gone, whatever went wrong."""
     from golf.jobs import salvage  # it looks for launches as this does
 
@@ -141,7 +135,7 @@ def _one(workspace: Workspace, open_for: Opener, lease: Lease, confirm_s: float)
         with _alone(workspace, lease) as is_mine:
             if not is_mine:
                 return False  # another is at it
-            backend = open_for(lease)
+            backend = opened(lease)
             if JobStore(workspace).get(lease.run_id).state != "cancelled":
                 with contextlib.suppress(BackendFailed, OSError):  # what cannot be saved is no reason to pay on
                     salvage.fetch(workspace, backend, lease)

@@ -19,11 +19,9 @@ client's own (`hf auth login`, or HF_TOKEN); it goes nowhere but to the Hub.
 
 import fnmatch
 import io
-import ipaddress
 import math
 import os
 import queue
-import re
 import shlex
 import tarfile
 import tempfile
@@ -34,11 +32,22 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from golf.errors import BadConfig
 from golf.jobs import payload
-from golf.jobs.backend import CALL_S, BackendFailed, Launch, Refused, Remote, RemoteSettings, RemoteState, Uncertain
+from golf.jobs.backend import (
+    CALL_S,
+    KEY_LABEL,
+    OWNER_LABEL,
+    BackendFailed,
+    Launch,
+    Refused,
+    Remote,
+    RemoteSettings,
+    RemoteState,
+    Uncertain,
+    checked_endpoint,
+)
+from golf.jobs.heard import told
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, JobInfo
@@ -46,8 +55,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OWNER, KEY = "caddie-owner", "caddie-key"
-"""Labels of our jobs."""
 BUCKET = "jobs-artifacts"
 MOUNT = "/caddie"
 """Where a job sees its folder."""
@@ -184,11 +191,10 @@ class HfJobs:
     def mine(self, owner: str) -> list[Remote]:
         """The namespace's jobs under this owner's label, ended ones included, without exit codes."""
         deadline = time.monotonic() + LOOK_S
-        namespace = self._namespace(deadline)
-        listed = self._call(
-            lambda: list(self._api.list_jobs(labels={OWNER: owner}, namespace=namespace, timeout=int(LOOK_S))), deadline
-        )
-        ours = [info for info in listed if (info.labels or {}).get(OWNER) == owner and (info.labels or {}).get(KEY)]
+        asked = {"labels": {OWNER_LABEL: owner}, "namespace": self._namespace(deadline), "timeout": int(LOOK_S)}
+        listed = self._call(lambda: list(self._api.list_jobs(**asked)), deadline)
+        tagged = [(info, info.labels or {}) for info in listed]
+        ours = [info for info, labels in tagged if labels.get(OWNER_LABEL) == owner and labels.get(KEY_LABEL)]
         return [self._remote(info, deadline) for info in ours]
 
     def plan(self, launch: Launch) -> dict[str, Any]:
@@ -199,7 +205,7 @@ class HfJobs:
             "image": self.settings.image,
             "flavor": self.settings.flavor,
             "timeout_s": _timeout_s(launch),
-            "labels": {OWNER: launch.owner, KEY: launch.key},
+            "labels": {OWNER_LABEL: launch.owner, KEY_LABEL: launch.key},
             "volume": f"{BUCKET}/{launch.key} at {MOUNT}",
             "command": list(launch.command),
             "env": dict(payload.environment(launch, self.settings)),
@@ -218,7 +224,7 @@ class HfJobs:
             "timeout": _timeout_s(launch),
             "attempts": 1,  # a second one would be billed, and is not ours to ask for
             "name": launch.key,
-            "labels": {OWNER: launch.owner, KEY: launch.key},
+            "labels": {OWNER_LABEL: launch.owner, KEY_LABEL: launch.key},
             "volumes": [volume],
             "namespace": self._namespace(deadline),
         }
@@ -274,13 +280,13 @@ class HfJobs:
         """
         if remote_id not in self._keys:
             labels = self._inspect(remote_id, deadline).labels or {}
-            if KEY not in labels:
-                raise BackendFailed(f"job {remote_id} has no label {KEY}")
-            self._keys[remote_id] = labels[KEY]
+            if KEY_LABEL not in labels:
+                raise BackendFailed(f"job {remote_id} has no label {KEY_LABEL}")
+            self._keys[remote_id] = labels[KEY_LABEL]
         return self._keys[remote_id]
 
     def _remote(self, info: "JobInfo", deadline: float) -> Remote:
-        key = (info.labels or {}).get(KEY) or self._keys.get(info.id, "")
+        key = (info.labels or {}).get(KEY_LABEL) or self._keys.get(info.id, "")
         state = STATES.get(info.status.stage, "ended")
         cost = self._cost_usd(info, deadline) if state == "ended" else None
         return Remote(info.id, key, state, cost_usd=cost, started_at=info.started_at, message=info.status.message or "")
@@ -375,9 +381,7 @@ def _within(act: Callable[[], T], seconds: float) -> T:
 
 
 def _told(error: Exception) -> str:
-    """A provider's error in a line, without what could be a key: tokens, and queries of signed addresses."""
-    text = " ".join(str(getattr(error, "server_message", None) or error).split()) or type(error).__name__
-    return re.sub(r"\?\S+", "?…", re.sub(r"\bhf_\w+", "hf_…", text))[:300]
+    return told(getattr(error, "server_message", None) or error) or type(error).__name__
 
 
 def _retry_after_s(error: Exception) -> float | None:
@@ -388,18 +392,7 @@ def _retry_after_s(error: Exception) -> float | None:
 def _endpoint(wanted: str) -> str:
     from huggingface_hub import constants
 
-    endpoint = (wanted or constants.ENDPOINT).rstrip("/")
-    parts = urlsplit(endpoint)
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
-        raise BadConfig(f"endpoint of hf_jobs is {endpoint}; a token is only sent over https")
-    return endpoint
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return checked_endpoint(wanted or constants.ENDPOINT)
 
 
 def _timeout_s(launch: Launch) -> int:

@@ -27,13 +27,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from re import fullmatch
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 
-from golf.errors import MissingPackage
-from golf.jobs.backend import CALL_S, BackendFailed, Launch, Refused, Remote, RemoteSettings, RemoteState
-from golf.jobs.runpod_client import RunPodClient, as_dict, checked_id, is_loopback
+from golf.errors import BadConfig, MissingPackage
+from golf.jobs.backend import (
+    CALL_S,
+    BackendFailed,
+    Launch,
+    Refused,
+    Remote,
+    RemoteSettings,
+    RemoteState,
+    checked_endpoint,
+)
+from golf.jobs.runpod_client import RunPodClient, as_dict, checked_id
 from golf.jobs.ssh import FOLDER, Denied, Ssh, Unreachable, need_programs
 
 TEMPLATE = "y5cejece4j"
@@ -77,12 +85,10 @@ class RunPodSettings(RemoteSettings):
     @field_validator("endpoint")
     @classmethod
     def _is_safe(cls, endpoint: str) -> str:
-        parts = urlsplit(endpoint)
-        if parts.hostname is None or not (
-            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-        ):
-            raise ValueError(f"must be https, or http on loopback, as a key goes there (got {endpoint!r})")
-        return endpoint.rstrip("/")
+        try:
+            return checked_endpoint(endpoint)
+        except BadConfig as error:
+            raise ValueError(str(error)) from None
 
 
 class RunPod:

@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from re import IGNORECASE, fullmatch, search
 from typing import Any
 from urllib.parse import urlsplit
 
-from golf.jobs.backend import BackendFailed, Refused, Uncertain
+from golf.jobs.backend import BackendFailed, Refused, Uncertain, is_loopback
+from golf.jobs.heard import told
 
 KEY_NAME = "RUNPOD_API_KEY"
 ANSWER_S = 20.0
@@ -85,8 +85,8 @@ class RunPodClient:
             return checked_id(pod["id"])
         said, is_no = _graphql_errors(body)
         if is_no:
-            raise Refused(f"RunPod created no pod: {self._clean(said)}")
-        raise Uncertain(f"RunPod answered the create without a pod: {self._clean(said) or 'and without a reason'}")
+            raise Refused(f"RunPod created no pod: {told(said)}")
+        raise Uncertain(f"RunPod answered the create without a pod: {told(said) or 'and without a reason'}")
 
     def ask(self, method: str, path: str, until: float, body: dict[str, Any] | None = None) -> Answer:
         """One answer by `until` (monotonic); what is safe to ask again is, as late as a Retry-After says.
@@ -126,14 +126,14 @@ class RunPodClient:
                     if time.monotonic() > until or len(text) > 1 << 24:
                         raise httpx.ReadTimeout("the answer does not end")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            raise _Unheard(f"{self._host()} cannot be reached ({self._clean(error)})") from None
+            raise _Unheard(f"{self._host()} cannot be reached ({told(error)})") from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise _Again(f"{self._host()} did not answer ({self._clean(error) or type(error).__name__})") from None
+            raise _Again(f"{self._host()} did not answer ({told(error) or type(error).__name__})") from None
         return self._understood(response.status_code, dict(response.headers), bytes(text))
 
     def _understood(self, status: int, headers: Mapping[str, str], text: bytes) -> Answer:
         """The answer as what it means for us."""
-        says = f"{self._host()} answered {status}: {self._clean(_detail(text))}"
+        says = f"{self._host()} answered {status}: {told(_detail(text))}"
         wait = headers.get("retry-after", "")
         wait_s = float(wait) if wait.isdecimal() else None
         if status in (401, 403):
@@ -154,19 +154,6 @@ class RunPodClient:
 
     def _host(self) -> str:
         return urlsplit(self.endpoint).netloc
-
-    def _clean(self, text: object) -> str:
-        """A provider's words without our key, short and fit to be shown."""
-        key = os.environ.get(KEY_NAME, "").strip()
-        words = str(text).replace(key, f"[{KEY_NAME}]") if key else str(text)
-        return "".join(c if c.isprintable() else " " for c in words)[:300]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is said to this host stays on this machine."""
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def checked_id(remote_id: str) -> str:

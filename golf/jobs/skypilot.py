@@ -31,10 +31,20 @@ import yaml
 from pydantic import Field
 
 from golf.jobs import payload, process, ssh
-from golf.jobs.backend import CALL_S, BackendFailed, Launch, Refused, Remote, RemoteSettings, Uncertain
+from golf.jobs.backend import (
+    CALL_S,
+    KEY_LABEL,
+    OWNER_LABEL,
+    BackendFailed,
+    Launch,
+    Refused,
+    Remote,
+    RemoteSettings,
+    Uncertain,
+    checked_key,
+)
+from golf.jobs.heard import told
 
-OWNER, KEY = "caddie-owner", "caddie-key"
-"""Labels, for clouds that have them; the cluster's name says the same."""
 FOLDER = "caddie"
 """In the cluster's home."""
 SSH_S = 20.0
@@ -73,7 +83,7 @@ class SkyPilot:
             Uncertain: it did not say in time.
         """
         deadline = time.monotonic() + CALL_S
-        _check(launch.key)
+        checked_key(launch.key)
         try:
             self._requests(deadline, launch.key)
         except BackendFailed as error:
@@ -95,7 +105,7 @@ class SkyPilot:
     def poll(self, remote_id: str) -> Remote | None:
         """How its cluster is; `ended` once there is none, or its request came to nothing."""
         deadline = time.monotonic() + CALL_S
-        _check(remote_id)
+        checked_key(remote_id)
         if remote_id in self._reached and (seen := self._inside(remote_id)) is not None:
             return seen
         self._reached.discard(remote_id)
@@ -122,7 +132,7 @@ class SkyPilot:
     def end(self, remote_id: str) -> None:
         """Take its cluster down, or its request back where there is none yet."""
         deadline = time.monotonic() + CALL_S
-        _check(remote_id)
+        checked_key(remote_id)
         self._reached.discard(remote_id)
         if any(one["name"] == remote_id for one in self._clusters(deadline, remote_id)):
             self._answered(["down", "--yes", "--async", remote_id], deadline)
@@ -136,7 +146,7 @@ class SkyPilot:
         found = {
             one["name"]: _shown(one)
             for one in self._clusters(deadline)
-            if one["name"].startswith(prefix) and (one.get("labels") or {}).get(OWNER, owner) == owner
+            if one["name"].startswith(prefix) and (one.get("labels") or {}).get(OWNER_LABEL, owner) == owner
         }
         for one in self._requests(deadline):
             name = one.get("cluster_name") or ""
@@ -161,7 +171,7 @@ class SkyPilot:
             resources["any_of"] = [{"infra": infra} for infra in one.infra]
         # ssh sessions would count as work by default: ours, that only look, must not keep a cluster
         resources["autostop"] = {"idle_minutes": one.idle_minutes, "down": True, "wait_for": "jobs"}
-        resources["labels"] = {**resources.get("labels", {}), OWNER: launch.owner, KEY: launch.key}
+        resources["labels"] = {**resources.get("labels", {}), OWNER_LABEL: launch.owner, KEY_LABEL: launch.key}
         return {
             "name": launch.key,
             "workdir": str(launch.tree),
@@ -247,7 +257,7 @@ class SkyPilot:
                 raise
             printed, said = _text(out), _text(errors)
         if child.returncode != 0:
-            raise BackendFailed(f"{shown} failed with exit code {child.returncode}: {_told(said or printed)}")
+            raise BackendFailed(f"{shown} failed with exit code {child.returncode}: {told(said or printed)}")
         return printed
 
 
@@ -274,14 +284,6 @@ exit "$code"
 """
 
 
-def _check(key: str) -> None:
-    """Nothing but a whole name reaches `sky`, which takes a pattern for all the clusters that it fits."""
-    if not re.fullmatch(ssh.KEY, key):
-        raise Refused(
-            f"{key[:80]!r} is no name of a launch: lower-case letters, digits and hyphens, at most 63 of them"
-        )
-
-
 def _shown(record: Mapping[str, Any]) -> Remote:
     name, at = str(record["name"]), record.get("launched_at")
     started = datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else None
@@ -302,13 +304,4 @@ def _listed(out: str, field: str) -> list[dict[str, Any]]:
             continue
         if all(isinstance(one, dict) and isinstance(one.get(field), str) for one in found):
             return found
-    raise BackendFailed(f"sky has not listed what it was asked for: {_told(out) or 'it printed nothing'}")
-
-
-def _told(text: str) -> str:
-    """The end of what it said, in a line, without colours and without the values of keys in our environment."""
-    plain = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).split())
-    for name, value in os.environ.items():
-        if len(value) > 7 and re.search(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", name):
-            plain = plain.replace(value, "…")
-    return "".join(c for c in plain if c.isprintable())[-300:]
+    raise BackendFailed(f"sky has not listed what it was asked for: {told(out) or 'it printed nothing'}")

@@ -32,7 +32,18 @@ from pydantic import AfterValidator, Field
 from golf import durable, environment
 from golf.errors import MissingPackage
 from golf.jobs import payload
-from golf.jobs.backend import CALL_S, BackendFailed, Launch, Refused, Remote, RemoteSettings, RemoteState, Uncertain
+from golf.jobs.backend import (
+    CALL_S,
+    KEY,
+    BackendFailed,
+    Launch,
+    Refused,
+    Remote,
+    RemoteSettings,
+    RemoteState,
+    Uncertain,
+)
+from golf.jobs.heard import told
 
 OWNER, JOB, SLURM_LOG = "owner", "job", "slurm.log"
 """Files in a launch's folder besides the payload's: our tag, the job's number, what Slurm itself says."""
@@ -323,9 +334,6 @@ class Slurm:
         return Remote(row.remote_id, row.name, state, code, started_at=started_at, message=message)
 
 
-KEY = r"[a-z0-9][a-z0-9-]{0,62}"
-
-
 def _tag(owner: str) -> str:
     """The job's comment."""
     return f"caddie:{owner}"
@@ -387,8 +395,7 @@ NOT_THERE = ("GOLF_", "CUDA_VISIBLE_DEVICES", "TMPDIR", "XDG_", "TERM")
 
 def _words(text: str) -> str:
     """What a program said, in one line."""
-    plain = "".join(one if one.isprintable() else " " for one in text)
-    return " ".join(re.sub(r"\b(sbatch|squeue|scancel|slurm\w*): (error: )?", "", plain).split())[:500]
+    return told(re.sub(r"\b(sbatch|squeue|scancel|slurm\w*): (error: )?", "", text))
 
 
 def _when(text: str) -> datetime | None:

@@ -27,12 +27,22 @@ from pydantic import Field
 
 from golf import environment
 from golf.jobs import payload
-from golf.jobs.backend import CALL_S, BackendFailed, Launch, Refused, Remote, RemoteSettings, Uncertain
+from golf.jobs.backend import (
+    CALL_S,
+    KEY,
+    BackendFailed,
+    Launch,
+    Refused,
+    Remote,
+    RemoteSettings,
+    Uncertain,
+    checked_key,
+)
+from golf.jobs.heard import CHARS_MAX, told
 
 CONNECT_S = 10
 LOG_BYTES = 4 * 1024 * 1024
 """Of a log, read in one call."""
-KEY = r"[a-z0-9][a-z0-9-]{0,62}"
 FOLDER = r"^[^-\x00-\x1f\x7f*?\[\]\\][^\x00-\x1f\x7f*?\[\]\\]*$"
 """No option, nothing unprintable, and nothing that rsync would take for a pattern."""
 
@@ -180,7 +190,7 @@ class Ssh:
         until = time.monotonic() + self._call_s
         need_programs()
         wanted = [f"--include=/{pattern.lstrip('/')}" for pattern in outputs]
-        source = f"{self._place(_checked(remote_id))}/{payload.TREE}/"
+        source = f"{self._place(checked_key(remote_id))}/{payload.TREE}/"
         self._copy(until, ["--prune-empty-dirs", "--include=*/", *wanted, "--exclude=*", "--", source, f"{to}/"])
 
     def ask_to_stop(self, remote_id: str) -> bool:
@@ -209,7 +219,7 @@ class Ssh:
     def _say(self, verb: str, until: float | None = None, **values: str) -> bytes:
         """Run one verb of the script there; returns what it printed."""
         if "key" in values:
-            _checked(values["key"])
+            checked_key(values["key"])
         values = {"folder": self.settings.folder, **values, "verb": verb}
         given = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
         until = time.monotonic() + self._call_s if until is None else until
@@ -325,15 +335,8 @@ def _run(command: Sequence[str], given: bytes, until: float) -> tuple[int, bytes
 
 def _telling(said: bytes) -> str:
     """The lines that say why, short and fit to be shown."""
-    lines = ["".join(c for c in line if c.isprintable()).strip() for line in said.decode(errors="replace").splitlines()]
-    lines = [line for line in lines if line and not line.startswith("@@@")]
-    return "; ".join(lines)[:300]
-
-
-def _checked(key: str) -> str:
-    if not fullmatch(KEY, key):
-        raise Refused(f"{key[:80]!r} is no key of a launch: lower-case letters, digits and hyphens, at most 63 of them")
-    return key
+    lines = map(told, said.decode(errors="replace").splitlines())
+    return "; ".join(line for line in lines if line and not line.startswith("@@@"))[:CHARS_MAX]
 
 
 def _remote(key: str, is_live: bool, started: str, code: int | None) -> Remote:

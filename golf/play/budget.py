@@ -182,6 +182,16 @@ class BudgetBook:
             for row in rows
         ]
 
+    def underpaid(self) -> list[str]:
+        """Runs that are settled or released, and whose launches are all gone and have cost more: it was billed late."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT run_id FROM paid_runs JOIN leases USING (run_id) WHERE paid_runs.state != 'open'"
+                " GROUP BY run_id HAVING sum(leases.cost) > paid_runs.spent"
+                " AND sum(leases.state IN ('asked', 'held')) = 0"
+            ).fetchall()
+        return [row["run_id"] for row in rows]
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection per act: it may then cross threads and forks, and money is asked for rarely."""

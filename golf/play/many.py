@@ -39,9 +39,7 @@ def play_all(
         if result is None or result.status == "crash":
             waiting.append(folder.name)
         else:
-            ended[folder.name] = Played(
-                experiment=folder.name, val_bpb=result.val_bpb, status=result.status, was_there=True
-            )
+            ended[folder.name] = _played(workspace, folder.name, "", was_there=True)
     on_change(len(ended), len(folders), f"{len(ended)} were played before")
     jobs, going = LocalJobs(workspace), _going(workspace, waiting)
     waiting = [name for name in waiting if name not in going]
@@ -73,11 +71,10 @@ def _going(workspace: Workspace, names: Sequence[str]) -> dict[str, str]:
     return {row.subject: row.id for row in rows if row.kind == "run" and row.subject in names}
 
 
-def _played(workspace: Workspace, name: str, otherwise: str) -> Played:
+def _played(workspace: Workspace, name: str, otherwise: str, was_there: bool = False) -> Played:
     result = experiments.read_result(workspace.experiments / name)
-    if result is None:
-        return Played(experiment=name, val_bpb=None, status=otherwise, was_there=False)
-    return Played(experiment=name, val_bpb=result.val_bpb, status=result.status, was_there=False)
+    val_bpb, status = (None, otherwise) if result is None else (result.val_bpb, result.status)
+    return Played(experiment=name, val_bpb=val_bpb, status=status, was_there=was_there)
 
 
 def _why(job: Job) -> str:

@@ -18,8 +18,6 @@ from golf.schema import Note
 from golf.workspace import Workspace, describe
 
 WITHDRAWN = "withdrawn"
-PROMOTION = "promotion"
-"""Target of an override that stands in for the critic's verdict."""
 
 HUMAN_ONLY = ("directive", "override")
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled, pool
-from golf.play import change, experiments, gate, ledger, record, review, settlement, transfer
+from golf.play import change, experiments, gate, ledger, override, record, review, settlement, transfer
 from golf.play.budget import BudgetBook
 from golf.play.contamination import contamination_gate
 from golf.play.feasibility import feasibility_gate
@@ -97,7 +97,7 @@ def check_promotion(workspace: Workspace, name: str, tier: str | None = None) ->
         *gate.money_gates(book.state(cost)),
     ):
         judged = gate.with_gate(judged, further)
-    return gate.in_order(judged)
+    return gate.in_order(override.applied(workspace, folder, judged))
 
 
 def evidence_gate(workspace: Workspace, folder: Path, result: Result) -> Gate:

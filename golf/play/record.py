@@ -57,7 +57,7 @@ def recover(workspace: Workspace) -> None:
     if not (workspace.root / ".golf" / "golf.db").exists():
         return
     reaper.reap(workspace)
-    settlement.settle(workspace)  # before and after: money must not wait for what cannot be concluded
+    settlement.settle(workspace)  # first: money must not wait for what cannot be concluded
     if Leases(workspace.database).open():
         watchdog.ensure(workspace)  # asks providers, so that no command has to wait for them
     with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
@@ -87,7 +87,6 @@ def recover(workspace: Workspace) -> None:
                 crash(workspace, row["id"], row["subject"], row["message"])
         except UNUSABLE as error:  # it is tried again by the next command
             print(f"run {row['id']} could not be concluded: {error}", file=sys.stderr, flush=True)
-    settlement.settle(workspace)
 
 
 def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:

@@ -157,24 +157,6 @@ def accept(workspace: Workspace, answer: Review, *, by: str) -> Note:
     )
 
 
-def override(workspace: Workspace, name: str, *, by: str, reason: str) -> Note:
-    """A human's word instead of the critic's, for this change alone.
-
-    Raises:
-        BadConfig: nobody's name, or no reason.
-    """
-    folder = experiments.find(workspace, name)
-    return notes.add(
-        workspace,
-        by=by,
-        kind="override",
-        text=reason,
-        experiment=folder.name,
-        target=notes.PROMOTION,
-        diff_sha256=changes.diff_sha256(workspace, folder),
-    )
-
-
 def review_gate(workspace: Workspace, folder: Path) -> Gate:
     """Whether a fresh verdict lets the experiment on to paid compute."""
     now = changes.diff_sha256(workspace, folder)
@@ -182,11 +164,8 @@ def review_gate(workspace: Workspace, folder: Path) -> Gate:
     for note in notes.read(workspace):
         if note.experiment != folder.name:
             continue
-        is_human = note.by.startswith("human:")
-        if note.kind == "verdict" and (is_human or note.by == CRITIC):
+        if note.kind == "verdict" and (note.by == CRITIC or note.by.startswith("human:")):
             last = note
-        if is_human and (note.kind, note.target, note.diff_sha256) == ("override", notes.PROMOTION, now):
-            return _gate("pass", f"overridden by {note.by.removeprefix('human:')}: {note.text}")
     if last is None:
         return _gate("fail", "no critic has looked at this change: spawn the critic, who starts with review_submission")
     if last.diff_sha256 != now:

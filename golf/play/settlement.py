@@ -2,7 +2,8 @@
 
 Called wherever leftovers are finished (`record.recover`), so that it also happens after a kill: a run
 that never started gives its money back, any other pays for the time its job was there, and never
-more than the time limit it was reserved for.
+more than the time limit it was reserved for. What ran elsewhere pays what its launches cost, also what
+is billed for one that appears when its run has long been settled.
 """
 
 from golf.errors import BadConfig, NotFound
@@ -71,3 +72,5 @@ def settle(workspace: Workspace) -> None:
             price = Price.read(store.folder(record.id))
             as_reserved = price is not None and abs(price.at_most_usd - reservation.cost_usd) < CENT / 100
             book.settle(record.id, read_job(store, record).cost_usd if as_reserved else reservation.cost_usd)
+    for run_id in book.underpaid():
+        book.settle(run_id, sum(lease.cost for lease in leases.of_run(run_id)) / MICRO)

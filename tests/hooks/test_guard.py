@@ -333,7 +333,7 @@ def test_a_run_whose_supervisor_is_gone_guards_nothing(during_a_run: Workspace) 
     assert shell(during_a_run, "nvidia-smi") is None
 
 
-@pytest.mark.parametrize("state", ENDED)
+@pytest.mark.parametrize("state", sorted(ENDED))
 def test_an_ended_job_guards_nothing(state: Any, during_a_run: Workspace) -> None:
     store = JobStore(during_a_run)
     store.ended(store.recent()[0].id, state, 0, "")

@@ -1,6 +1,5 @@
 """Launches on Hugging Face Jobs: the real client, against a Hub on loopback that really runs what it is given."""
 
-import contextlib
 import json
 import time
 import traceback
@@ -12,12 +11,11 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
-from scene import eventually
+from scene import eventually, planned
 from standins.hf_jobs import TOKEN, StandIn
 
-from golf import database
 from golf.errors import BadConfig
-from golf.jobs import hf_jobs, leases, remote
+from golf.jobs import hf_jobs, remote
 from golf.jobs.backend import BackendFailed, Launch, Refused, Remote, Uncertain, open_backend
 from golf.jobs.leases import Leases
 from golf.jobs.store import JobStore
@@ -296,11 +294,8 @@ def test_a_launch_on_the_hub_costs_in_the_books_what_the_hub_billed(
     tree = workspace.root / "tree"
     tree.mkdir()
     run_id = JobStore(workspace).add("run", "exp", "hf_jobs").id
-    with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
-        (key,) = leases.plan(
-            connection, run_id, [1], tier="far", backend="hf_jobs", options=json.dumps(hub.tier()["options"]),
-            usd_per_s=0.01, limit_s=60.0, lease_s=30.0,
-        )  # fmt: skip
+    options = json.dumps(hub.tier()["options"])
+    (key,) = planned(workspace.database, run_id, backend="hf_jobs", options=options)
     book = Leases(workspace.database)
     wanted = Launch(key, book.get(key).owner, tree, TRAINS, {}, ["*.ptz"], 60.0, gpus=8, hourly_usd=40.0)
     output = workspace.root / "train.log"

@@ -6,26 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scene import planned
 
 from golf import database
 from golf.errors import NotFound
 from golf.jobs import leases
 from golf.jobs.leases import Lease, Leases
 
-
-def planned(path: Path, run_id: str = "20261130-120000-abcdef", seeds: tuple[int, ...] = (1,)) -> list[str]:
-    with contextlib.closing(database.connect(path, leases.TABLES)) as connection, database.transaction(connection):
-        return leases.plan(
-            connection,
-            run_id,
-            seeds,
-            tier="far",
-            backend="toy",
-            options="{}",
-            usd_per_s=0.01,
-            limit_s=600.0,
-            lease_s=180.0,
-        )
+RUN = "20261130-120000-abcdef"
 
 
 @pytest.fixture
@@ -34,7 +22,7 @@ def book(tmp_path: Path) -> Leases:
 
 
 def test_a_lease_goes_from_planned_over_asked_and_held_to_gone(book: Leases) -> None:
-    (key,) = planned(book.path)
+    (key,) = planned(book.path, RUN, limit_s=600.0)
     assert book.get(key).state == "planned" and not book.open()
     assert book.asked(key, 300.0).limit_s == 300.0
     book.held(key, "pod-1")
@@ -44,14 +32,14 @@ def test_a_lease_goes_from_planned_over_asked_and_held_to_gone(book: Leases) -> 
 
 
 def test_a_launch_is_asked_for_once(book: Leases) -> None:
-    (key,) = planned(book.path)
+    (key,) = planned(book.path, RUN)
     book.asked(key, 300.0)
     with pytest.raises(NotFound, match="asked for before"):
         book.asked(key, 300.0)
 
 
 def test_the_higher_word_on_what_a_lease_cost_stands(book: Leases) -> None:
-    (key,) = planned(book.path)
+    (key,) = planned(book.path, RUN)
     book.asked(key, 300.0)
     assert book.gone(key, 2.0, "provider", "billed")
     assert not book.gone(key, 0.0, "seconds", "later")
@@ -61,7 +49,7 @@ def test_the_higher_word_on_what_a_lease_cost_stands(book: Leases) -> None:
 
 
 def test_a_launch_that_was_thought_never_to_have_come_opens_its_lease_again(book: Leases) -> None:
-    (key,) = planned(book.path)
+    (key,) = planned(book.path, RUN)
     book.asked(key, 300.0)
     book.gone(key, 0.0, "seconds", "never came")
     assert book.held(key, "pod-1")
@@ -76,14 +64,14 @@ def test_a_lease_that_is_not_there_cannot_be_held_or_renewed(book: Leases) -> No
 
 
 def test_what_was_never_asked_for_is_given_back_and_what_was_is_not(book: Leases) -> None:
-    first, second = planned(book.path, seeds=(1, 2))
+    first, second = planned(book.path, RUN, (1, 2))
     book.asked(first, 300.0)
-    assert book.give_back("20261130-120000-abcdef") == 1
+    assert book.give_back(RUN) == 1
     assert [book.get(key).state for key in (first, second)] == ["asked", "gone"]
 
 
 def test_keys_of_two_workspaces_differ_and_fit_a_host_name(tmp_path: Path) -> None:
-    (mine,), (theirs,) = planned(tmp_path / "a.db"), planned(tmp_path / "b.db")
+    (mine,), (theirs,) = planned(tmp_path / "a.db", RUN), planned(tmp_path / "b.db", RUN)
     assert mine != theirs
     assert all(len(key) <= 63 and key == key.lower() and key.replace("-", "").isalnum() for key in (mine, theirs))
 

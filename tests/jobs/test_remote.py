@@ -5,17 +5,19 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
 
 import pytest
-from scene import eventually
+from scene import eventually, planned
 from standins import toy
 
-from golf import database
 from golf.errors import JobFailed
-from golf.jobs import ending, leases, remote
-from golf.jobs.backend import BACKENDS, BackendFailed
+from golf.jobs import ending, leases, remote, salvage, watchdog
+from golf.jobs.backend import BACKENDS, BackendFailed, Remote
 from golf.jobs.leases import Leases
 from golf.jobs.store import JobStore
 from golf.workspace import Workspace
@@ -35,11 +37,8 @@ class Scene:
         self.tree.mkdir()
         self.store = JobStore(workspace)
         self.record = self.store.add("run", "exp", "toy")
-        with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
-            (self.key,) = leases.plan(
-                connection, self.record.id, [1], tier="far", backend="toy", options=toy.described(provider),
-                usd_per_s=0.01, limit_s=60.0, lease_s=2.0,
-            )  # fmt: skip
+        options = toy.described(provider)
+        (self.key,) = planned(workspace.database, self.record.id, options=options, lease_s=2.0)
         self.output = workspace.root / "train.log"
         self.stop = workspace.root / "train.stop"
 
@@ -49,6 +48,17 @@ class Scene:
             self.workspace, self.provider, launch, output=self.output, stop_file=self.stop,
             should_stop=lambda: reason if reason and self.output.exists() else None,
         )  # fmt: skip
+
+    def started(self, command: list[str]) -> None:
+        """A launch that is held, and that nobody follows."""
+        self.store.started(self.record.id)
+        self.book.asked(self.key, 60.0)
+        self.provider.submit(toy.launch(self.key, self.lease.owner, self.tree, command))
+        self.book.held(self.key, self.key)
+
+    def forgotten(self) -> None:
+        """Its run ends, and has nothing to say of it."""
+        self.store.ended(self.record.id, "lost", None, "")
 
     @property
     def lease(self) -> leases.Lease:
@@ -126,13 +136,11 @@ def test_an_unanswered_launch_that_is_in_no_listing_keeps_its_lease(
 
 
 def test_a_provider_that_cannot_be_reached_keeps_the_lease_open_and_the_next_look_closes_it(scene: Scene) -> None:
-    scene.book.asked(scene.key, 60.0)
-    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
-    scene.book.held(scene.key, scene.key)
+    scene.started(STAYS)
     scene.provider.fault("network_lost")
     with pytest.raises(BackendFailed):
         ending.end(scene.workspace, scene.provider, scene.lease, "x")
-    scene.store.ended(scene.record.id, "lost", None, "")
+    scene.forgotten()
     assert not ending.due(scene.workspace)
     assert scene.lease.state == "held"
     scene.provider.fault(None)
@@ -142,9 +150,7 @@ def test_a_provider_that_cannot_be_reached_keeps_the_lease_open_and_the_next_loo
 
 def test_a_provider_that_forgets_for_a_moment_keeps_the_launch(scene: Scene) -> None:
     """A look that shows nothing is no end: the listing and further looks decide."""
-    scene.book.asked(scene.key, 60.0)
-    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
-    scene.book.held(scene.key, scene.key)
+    scene.started(STAYS)
     scene.provider.fault("forgetful")
     assert not ending.end(scene.workspace, scene.provider, scene.lease, "x")
     assert scene.lease.state == "held"
@@ -215,7 +221,7 @@ def test_one_odd_answer_does_not_leave_the_other_launches_unwatched(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.book.asked(scene.key, 60.0)
-    scene.store.ended(scene.record.id, "lost", None, "")
+    scene.forgotten()
     monkeypatch.setattr(toy.Toy, "mine", lambda *_: {}["odd"])
     assert not ending.due(scene.workspace)
     monkeypatch.undo()
@@ -227,10 +233,7 @@ def test_the_providers_bill_stands_over_our_own_seconds(scene: Scene) -> None:
 
 
 def test_the_watchdog_ends_what_nobody_looks_after_and_then_itself(scene: Scene) -> None:
-    scene.store.started(scene.record.id)
-    scene.book.asked(scene.key, 60.0)
-    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
-    scene.book.held(scene.key, scene.key)
+    scene.started(STAYS)
     program = (
         "import sys; from pathlib import Path; from golf.jobs import backend, watchdog; "
         "from golf.workspace import Workspace; "
@@ -243,7 +246,7 @@ def test_the_watchdog_ends_what_nobody_looks_after_and_then_itself(scene: Scene)
     try:
         eventually(lambda: scene.lease.state == "gone", 30)
         assert scene.processes == 0
-        scene.store.ended(scene.record.id, "lost", None, "")
+        scene.forgotten()
         assert dog.wait(20) == 0
     finally:
         dog.kill()
@@ -251,8 +254,6 @@ def test_the_watchdog_ends_what_nobody_looks_after_and_then_itself(scene: Scene)
 
 
 def test_only_one_watchdog_looks_at_a_workspace(scene: Scene) -> None:
-    from golf.jobs import watchdog
-
     with watchdog._lock(scene.workspace) as held:
         assert held is not None
         assert watchdog._lock(scene.workspace) is None
@@ -269,3 +270,150 @@ def test_a_twin_that_a_repeated_question_made_is_ended_and_a_stranger_is_not(sce
     (stranger,) = scene.provider.mine("00000000")
     assert stranger.state == "running"
     scene.provider.end(stranger.id)
+
+
+def test_what_ended_well_and_was_forgotten_is_fetched_before_it_is_ended(scene: Scene) -> None:
+    scene.started(TRAINS)
+    eventually(lambda: (seen := scene.provider.poll(scene.key)) is not None and seen.exit_code == 0)
+    assert ending.due(scene.workspace, is_forgotten=lambda lease: True)
+    kept = salvage.folder(scene.workspace, scene.record.id, 1)
+    assert (kept / "model.ptz").read_text() == "weights\n" and scene.lease.state == "gone"
+
+
+def test_of_two_who_end_the_same_launch_one_leaves_it_to_the_other(scene: Scene) -> None:
+    scene.started(STAYS)
+    scene.forgotten()
+    with ending._alone(scene.workspace, scene.lease) as is_mine:
+        assert is_mine
+        assert not ending.due(scene.workspace)
+        assert scene.processes == 1 and scene.lease.state == "held"
+    assert ending.due(scene.workspace)
+    assert scene.processes == 0 and scene.lease.state == "gone"
+
+
+def test_a_watchdog_that_cannot_end_anything_makes_room_for_another(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "FAILING_S", 0.5)
+    scene.started(STAYS)
+    scene.forgotten()
+    scene.provider.fault("network_lost")
+    dog = threading.Thread(target=watchdog.watch, args=(scene.workspace,))
+    dog.start()
+    eventually(lambda: is_watched(scene.workspace))
+    eventually(lambda: not is_watched(scene.workspace))  # between two of its looks
+    with contextlib.closing(locked(scene.workspace)):
+        dog.join(20)
+        assert not dog.is_alive() and scene.lease.state == "held"
+    scene.provider.fault(None)
+    watchdog.watch(scene.workspace)
+    assert scene.processes == 0 and scene.lease.state == "gone"
+
+
+def is_watched(workspace: Workspace) -> bool:
+    lock = watchdog._lock(workspace)
+    if lock is not None:
+        lock.close()
+    return lock is None
+
+
+def locked(workspace: Workspace) -> IO[bytes]:
+    """The watchdog's lock, as soon as it is free."""
+    found: list[IO[bytes]] = []
+    eventually(lambda: found or found.extend([lock] if (lock := watchdog._lock(workspace)) else []) or found)
+    return found[0]
+
+
+def test_a_lease_that_is_asked_for_while_the_watchdog_looks_keeps_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def and_then_asked(look):
+        def looked(book: Leases):
+            found = look(book)
+            if scene.lease.state == "planned":
+                scene.book.asked(scene.key, 60.0)
+            return found
+
+        return looked
+
+    for name in ("planned", "open"):
+        monkeypatch.setattr(Leases, name, and_then_asked(getattr(Leases, name)))
+    assert watchdog._is_needed(scene.workspace)
+
+
+def test_a_lease_holds_for_the_time_it_was_given_whatever_golf_toml_has_become(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(watchdog, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    (scene.workspace.root / "golf.toml").write_text("[jobs]\nlease_s = 1000\n")
+    memory = watchdog._Memory()
+    assert not memory.is_forgotten(scene.book.asked(scene.key, 60.0))
+    clock[0] += 1.9
+    assert not memory.is_forgotten(scene.lease)
+    clock[0] += 0.2
+    assert memory.is_forgotten(scene.lease)
+    scene.book.renew(scene.key)
+    assert not memory.is_forgotten(scene.lease)
+
+
+def test_a_fetch_that_takes_longer_than_a_lease_holds_is_not_taken_for_a_death(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, fetch, forgotten = watchdog._Memory(), scene.provider.fetch, []
+
+    def slow(*arguments) -> None:
+        deadline = time.monotonic() + 2 * scene.lease.lease_s
+        while time.monotonic() < deadline:
+            forgotten.append(memory.is_forgotten(scene.lease))
+            time.sleep(0.1)
+        fetch(*arguments)
+
+    monkeypatch.setattr(scene.provider, "fetch", slow)
+    assert scene.run(TRAINS).exit_code == 0
+    assert forgotten and not any(forgotten)
+
+
+def test_a_launch_that_ended_well_during_an_outage_that_outlasts_its_limit_counts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll, back_at = scene.provider.poll, time.monotonic() + 4.0
+
+    def later(remote_id: str):
+        if time.monotonic() < back_at:
+            raise BackendFailed("the network is down")
+        return poll(remote_id)
+
+    monkeypatch.setattr(scene.provider, "poll", later)
+    ended = scene.run(TRAINS, limit_s=3.0)
+    assert (ended.exit_code, ended.reason) == (0, None)
+    assert (scene.tree / "model.ptz").read_text() == "weights\n"
+
+
+@pytest.mark.parametrize(("unseen", "is_listed"), [(remote.UNSEEN - 1, False), (3 * remote.UNSEEN, True)])
+def test_a_launch_that_a_few_looks_do_not_show_is_followed_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, unseen: int, is_listed: bool
+) -> None:
+    poll, mine, looks = scene.provider.poll, scene.provider.mine, []
+
+    def forgetful(remote_id: str):
+        looks.append(remote_id)
+        return poll(remote_id) if len(looks) == 1 or len(looks) > 1 + unseen else None
+
+    monkeypatch.setattr(scene.provider, "poll", forgetful)
+
+    def listed(owner: str) -> list[Remote]:
+        return [Remote(scene.key, scene.key, "running")] if is_listed and len(looks) <= 1 + unseen else mine(owner)
+
+    monkeypatch.setattr(scene.provider, "mine", listed)
+    assert scene.run(["sh", "-c", "sleep 2; echo weights > model.ptz"]).exit_code == 0
+    assert len(looks) > unseen
+
+
+def test_a_launch_that_neither_looks_nor_listing_show_is_gone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene.provider, "poll", lambda remote_id: None)
+    monkeypatch.setattr(scene.provider, "mine", lambda owner: [])
+    with pytest.raises(JobFailed, match="without an exit code"):
+        scene.run(["sleep", "20"])
+    monkeypatch.undo()
+    scene.provider.end(scene.key)

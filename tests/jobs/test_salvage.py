@@ -1,26 +1,15 @@
 """A seed that was paid for is kept whole, once, whoever is at it."""
 
-import contextlib
 import json
 from pathlib import Path
 
-from scene import eventually
+from scene import eventually, planned
 from standins import toy
 
-from golf import database
-from golf.jobs import leases, salvage
+from golf.jobs import salvage
 from golf.jobs.leases import Lease, Leases
 from golf.jobs.store import JobStore
 from golf.workspace import Workspace
-
-
-def planned(workspace: Workspace, run_id: str, options: str = "{}") -> Lease:
-    with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
-        (key,) = leases.plan(
-            connection, run_id, [1], tier="far", backend="toy", options=options, usd_per_s=0.01, limit_s=60.0,
-            lease_s=30.0,
-        )  # fmt: skip
-    return Leases(workspace.database).get(key)
 
 
 class Raced(toy.Toy):
@@ -38,9 +27,9 @@ class Raced(toy.Toy):
 def test_of_two_who_salvage_one_seed_at_once_the_first_one_stands(workspace: Workspace, tmp_path: Path) -> None:
     provider = toy.Toy({"folder": tmp_path / "provider"})
     run = JobStore(workspace).add("run", "exp", "toy")
-    lease = planned(workspace, run.id, toy.described(tmp_path / "provider"))
     book = Leases(workspace.database)
-    book.asked(lease.key, 60.0)
+    (key,) = planned(workspace.database, run.id, options=toy.described(tmp_path / "provider"))
+    lease = book.asked(key, 60.0)
     (workspace.root / "tree").mkdir()
     asked = toy.launch(lease.key, lease.owner, workspace.root / "tree", ["sh", "-c", "echo on; echo w > model.ptz"])
     book.held(lease.key, provider.submit(asked))
@@ -52,7 +41,8 @@ def test_of_two_who_salvage_one_seed_at_once_the_first_one_stands(workspace: Wor
 
 
 def test_what_was_fetched_is_kept_once_and_whole(workspace: Workspace) -> None:
-    lease = planned(workspace, "run")
+    (key,) = planned(workspace.database, "run")
+    lease = Leases(workspace.database).get(key)
     tree, log = workspace.root / "tree", workspace.root / "train.log"
     (tree / "deeper").mkdir(parents=True)
     for name in ("model.ptz", "train_gpt.py", "deeper/other.pt"):

@@ -1,6 +1,5 @@
 """Launches on SkyPilot: a `sky` on PATH that really runs a task's job, and the real package to read the task file."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -10,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from scene import eventually
+from scene import eventually, planned
 from standins.skypilot import StandIn
 
-from golf import database
-from golf.jobs import leases, remote, skypilot
+from golf.jobs import remote, skypilot
 from golf.jobs.backend import BackendFailed, Launch, Refused, Remote, Uncertain
 from golf.jobs.leases import Leases
 from golf.jobs.store import JobStore
@@ -160,7 +158,7 @@ def test_a_name_that_sky_would_take_for_many_clusters_never_reaches_it(
     cloud: StandIn, jobs: skypilot.SkyPilot, pattern: str
 ) -> None:
     for ask in (jobs.end, jobs.poll):
-        with pytest.raises(Refused, match="no name of a launch"):
+        with pytest.raises(Refused, match="no key of a launch"):
             ask(pattern)
 
 
@@ -248,11 +246,8 @@ def test_a_launch_is_followed_to_its_end_and_its_cluster_is_gone(
     tree.mkdir()
     (tree / "train_gpt.py").write_text("trained\n")
     run_id = JobStore(workspace).add("run", "exp", "skypilot").id
-    with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
-        (key,) = leases.plan(
-            connection, run_id, [1], tier="far", backend="skypilot", options=json.dumps(cloud.tier()["options"]),
-            usd_per_s=0.01, limit_s=60.0, lease_s=30.0,
-        )  # fmt: skip
+    options = json.dumps(cloud.tier()["options"])
+    (key,) = planned(workspace.database, run_id, backend="skypilot", options=options)
     book = Leases(workspace.database)
     wanted = Launch(key, book.get(key).owner, tree, TRAINS, {}, ["*.ptz"], 60.0, gpus=8)
     output = workspace.root / "train.log"

@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
-from scene import eventually, git, scored
+from scene import eventually, git, planned, scored
 
 from golf import database
 from golf.errors import JobFailed
 from golf.jobs import leases, progress, salvage
-from golf.jobs.leases import Lease, Leases
+from golf.jobs.leases import Leases
 from golf.jobs.store import JobStore
-from golf.play import experiments, ledger, record, training
+from golf.play import experiments, ledger, record, settlement, training
 from golf.play.budget import BudgetBook
 from golf.play.conclude import conclude
 from golf.schema import JobState
@@ -26,9 +26,9 @@ def died(workspace: Workspace, subject: str, *, state: JobState = "lost", code: 
     run = store.add("run", subject, "toy")
     store.folder(run.id).mkdir(parents=True)
     (store.folder(run.id) / "request.json").write_text(json.dumps({"experiment": subject}))
-    book, lease = Leases(workspace.database), planned(workspace, run.id)
-    book.asked(lease.key, 60.0)
-    book.gone(lease.key, 0.1, "seconds", "its run has ended")
+    (key,), book = planned(workspace.database, run.id), Leases(workspace.database)
+    book.asked(key, 60.0)
+    book.gone(key, 0.1, "seconds", "its run has ended")
     place = salvage.folder(workspace, run.id, 1)
     place.mkdir(parents=True)
     (place / "model.ptz").write_text("no weights")
@@ -36,15 +36,6 @@ def died(workspace: Workspace, subject: str, *, state: JobState = "lost", code: 
     store.started(run.id)
     store.ended(run.id, state, code, "it died")
     return run.id
-
-
-def planned(workspace: Workspace, run_id: str, options: str = "{}") -> Lease:
-    with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
-        (key,) = leases.plan(
-            connection, run_id, [1], tier="far", backend="toy", options=options, usd_per_s=0.01, limit_s=60.0,
-            lease_s=30.0,
-        )  # fmt: skip
-    return Leases(workspace.database).get(key)
 
 
 def earlier_tries(workspace: Workspace, run_id: str, subject: str, *tries: tuple[JobState, int | None]) -> None:
@@ -90,11 +81,23 @@ def test_money_is_free_again_whatever_cannot_be_concluded(workspace: Workspace) 
     assert [row.status for row in ledger.iterate(workspace.ledger)] == ["crash"]
 
 
+def test_what_is_billed_when_a_run_has_long_been_settled_is_paid_all_the_same(workspace: Workspace) -> None:
+    run_id = died(workspace, "exp")
+    book = BudgetBook(workspace.database, workspace.config.budget)
+    book.reserve(run_id, 3.0, "far")
+    settlement.settle(workspace)
+    assert book.state().spent_usd == 0.1
+    (lease,) = Leases(workspace.database).of_run(run_id)
+    Leases(workspace.database).gone(lease.key, 0.25, "provider", "with what came late")
+    settlement.settle(workspace)
+    assert (book.state().reserved_usd, book.state().spent_usd) == (0.0, 0.25)
+
+
 def test_a_crash_costs_in_ledger_and_result_what_its_launches_did_open_ones_until_now(workspace: Workspace) -> None:
     folder = scored(workspace, "exp1", 1.2)
     run = JobStore(workspace).add("run", folder.name, "toy")
-    lease = planned(workspace, run.id)
-    Leases(workspace.database).asked(lease.key, 60.0)
+    (key,) = planned(workspace.database, run.id)
+    Leases(workspace.database).asked(key, 60.0)
     with contextlib.closing(database.connect(workspace.database, leases.TABLES)) as connection:
         connection.execute("UPDATE leases SET asked_at = asked_at - 100000000")
     assert 1.0 <= record.crash(workspace, run.id, folder.name, "it died").cost_usd < 1.5
@@ -131,7 +134,7 @@ def test_a_launch_is_not_asked_for_on_other_terms_than_it_was_planned_on(
     result, experiment = experiments.read_result(folder), experiments.load(folder)
     assert result is not None
     if is_planned:
-        planned(workspace, "run", json.dumps({"folder": str(tmp_path / "provider")}))
+        planned(workspace.database, "run", options=json.dumps({"folder": str(tmp_path / "provider")}))
     tier = TierSettings(backend="toy", options={"folder": str(tmp_path / "other")}, gpus=8, hourly_rate_usd=36.0)
     setting = training.Setting(
         workspace, folder, experiments.relative(workspace, folder.name), experiment, tier, "run", result.commit, "d",

@@ -245,16 +245,6 @@ def test_nobody_accepts_what_fails(workspace: Workspace, candidate: Path) -> Non
     verdict(workspace, "next", "reject", failing=("leakage",))
 
 
-def test_a_human_s_override_carries_name_and_reason_and_holds_for_this_change_only(
-    workspace: Workspace, candidate: Path
-) -> None:
-    verdict(workspace, "next", "reject")
-    review.override(workspace, "next", by="human:ada", reason="I read it myself")
-    assert gate(workspace, candidate).reason == "overridden by ada: I read it myself"
-    (candidate / "train_gpt.py").write_text("x = 3\n")
-    assert gate(workspace, candidate).verdict == "fail"
-
-
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"review": {"verdict": "accept"}}', "\x00", "[" * 100_000])
 def test_a_damaged_review_never_counts(workspace: Workspace, candidate: Path, content: str) -> None:
     (candidate / review.REVIEW).write_text(content)

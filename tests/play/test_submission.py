@@ -10,7 +10,7 @@ from scene import TINY, course_settings, scored, verdict
 from golf.errors import BadConfig, BudgetRefused, RuleBroken, UnreadableInput
 from golf.jobs.local import LocalJobs
 from golf.jobs.progress import Price
-from golf.play import experiments, ledger, record, review, submission
+from golf.play import experiments, ledger, override, record, review, submission
 from golf.play.budget import BudgetBook
 from golf.schema import Budget
 from golf.workspace import Workspace
@@ -247,7 +247,7 @@ def test_any_tier_s_name_can_be_paid_for(course_workspace: Workspace, tier: str)
 def test_a_human_s_override_lets_it_through_and_is_on_record(course_workspace: Workspace) -> None:
     workspace = earned(course_workspace)
     verdict(workspace, "next", "reject")
-    review.override(workspace, "next", by="human:ada", reason="the critic misread line 3")
+    override.record(workspace, "next", "review", by="human:ada", reason="the critic misread line 3")
     found = submission.check(workspace, "next", "rented")
     assert next(gate for gate in found.gates if gate.name == "review").reason.startswith("overridden by ada")
 

@@ -28,18 +28,9 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
+from standins.base import FAULTS
 from standins.ssh import Sshd, end_carrying, make_key, programs, sshd_program
 
-FAULTS = (
-    "http_500",
-    "http_429",
-    "create_timeout_but_created",
-    "network_lost",
-    "slow",
-    "capacity",
-    "half_created",
-    "log_breaks",
-)
 INPUT_FIELDS = {
     "cloudType", "containerDiskInGb", "dataCenterId", "env", "gpuCount", "gpuTypeId", "imageName", "name", "ports",
     "startSsh", "supportPublicIp", "templateId", "volumeInGb", "volumeMountPath", "networkVolumeId", "minCudaVersion",

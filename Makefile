@@ -4,6 +4,8 @@ PYTHON ?= python3
 # On a machine with a GPU any torch >= 2.6 does; the pin is what the suite was last run with.
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
+# Tests wait for processes more than they compute: more at once than there are cores, a file's tests one after another.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
 .PHONY: demo test test-slow check referee-report leak-report setup tools system
 
@@ -11,7 +13,7 @@ demo: setup
 	$(BIN)/golf demo
 
 test: setup tools system
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: setup tools system
 	$(BIN)/python -m pytest -m slow
@@ -20,7 +22,7 @@ check: setup tools system
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Labelled submissions are others' work and not part of the project: DATA is the folder that holds them, CHALLENGE a clone
 # of openai/parameter-golf with its pull-request refs. Sections that lack theirs say so.

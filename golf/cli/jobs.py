@@ -19,7 +19,12 @@ def register(verbs: verb.Verbs) -> None:
     stop = verb.add(verbs, "cancel", cancel, "ask a job to stop, then make sure", "golf cancel 3f2a1c")
     for parser in (one, wait_for, stop):
         parser.add_argument("id", help="the job's id, or an unambiguous beginning or ending of it")
-    verb.add(verbs, "reap", reap, "end what killed commands left running, here and elsewhere", "golf reap")
+    end = verb.add(verbs, "reap", reap, "end what killed commands left running, here and elsewhere", "golf reap")
+    end.add_argument(
+        "--adopt",
+        action="store_true",
+        help="also what a copied or restored folder brought along: the workspace it came from is no more",
+    )
 
 
 def jobs(arguments: argparse.Namespace) -> int:
@@ -64,18 +69,29 @@ def cancel(arguments: argparse.Namespace) -> int:
 def reap(arguments: argparse.Namespace) -> int:
     """Every command reaps at its start; this one asks providers, and says what it found. Exit 1: not all is gone."""
     from golf.jobs import ending, reaper
+    from golf.jobs.leases import Leases
     from golf.jobs.progress import read_job
     from golf.jobs.store import JobStore
     from golf.report import render
 
     workspace = Workspace.find()
     lost = reaper.reap(workspace)
+    leases = Leases(workspace.database)
+    if arguments.adopt:
+        leases.adopt()
+    foreign = leases.foreign()
     all_gone = ending.due(workspace)
     verb.opened()
     render.show([read_job(JobStore(workspace), record) for record in lost], json=arguments.json)
     if not all_gone:
         print("golf reap: not all of it is known to be gone; its money stays set aside. Try again", file=sys.stderr)
-    return 0 if all_gone else 1
+    if foreign:
+        print(
+            f"golf reap: left to the workspace that this one was copied from: {', '.join(one.key for one in foreign)}. "
+            "If it is no more: golf reap --adopt",
+            file=sys.stderr,
+        )
+    return 0 if all_gone and not foreign else 1
 
 
 def finished(workspace: Workspace, job: Job, title: str) -> Job:

@@ -10,6 +10,9 @@ the provider no longer has what was started, or never had it:
 crash between the question and the answer. `held` has the provider's id. A launch that was believed never to have come
 and then appears opens its lease again; a later word on what one cost stands where it is the higher.
 
+A workspace's tag is bound to its database's very file: what a copy of the folder lists is the original's, who renews it
+elsewhere, and is left alone (`foreign`) until somebody says that it is this one's now (`adopt`).
+
 While a launch runs its lease is renewed, which is counted: whoever watches goes by the count and a clock of its own
 (`golf.jobs.watchdog`), so that no clock that is set, and no laptop that slept, ends or lengthens anything. A launch
 whose run has ended is ended by whoever looks next (`golf.jobs.ending`).
@@ -51,7 +54,7 @@ CREATE TABLE IF NOT EXISTS leases (
 );
 CREATE INDEX IF NOT EXISTS leases_by_run ON leases (run_id);
 CREATE INDEX IF NOT EXISTS leases_by_state ON leases (state);
-CREATE TABLE IF NOT EXISTS owner (tag TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS owner (tag TEXT PRIMARY KEY, inode INTEGER NOT NULL);  -- of this database's file
 """
 
 RENEWALS = 6
@@ -121,10 +124,11 @@ def plan(
     lease_s: float,
 ) -> list[str]:
     """Write a lease per seed, to be asked for; inside the transaction that sets the money aside. Returns their keys."""
-    row = connection.execute("SELECT tag FROM owner").fetchone()
+    inode = _inode(connection)
+    row = connection.execute("SELECT tag FROM owner WHERE inode = ?", (inode,)).fetchone()
     owner = row["tag"] if row else secrets.token_hex(4)
     if row is None:
-        connection.execute("INSERT INTO owner (tag) VALUES (?)", (owner,))
+        connection.execute("INSERT INTO owner (tag, inode) VALUES (?, ?)", (owner, inode))
     keys = [key_of(owner, run_id, seed) for seed in seeds]
     connection.executemany(
         "INSERT INTO leases (key, run_id, seed, tier, backend, options, owner, state, usd_per_s, limit_s, lease_s) "
@@ -160,16 +164,26 @@ class Leases:
         return self._select("WHERE run_id = ? ORDER BY seed", run_id)
 
     def open(self) -> list[Lease]:
-        """Everything that may exist at a provider, oldest first."""
-        return self._select("WHERE state IN ('asked', 'held') ORDER BY asked_at, key")
+        """Everything of ours that may exist at a provider, oldest first."""
+        return self._own("state IN ('asked', 'held') ORDER BY asked_at, key")
 
     def planned(self) -> list[Lease]:
         """Written down and not asked for yet."""
-        return self._select("WHERE state = 'planned' ORDER BY key")
+        return self._own("state = 'planned' ORDER BY key")
 
     def everything(self) -> list[Lease]:
-        """Whatever was ever asked for, the newest first."""
-        return self._select("WHERE asked_at IS NOT NULL ORDER BY asked_at DESC, key")
+        """Whatever was ever asked for under our tag, the newest first."""
+        return self._own("asked_at IS NOT NULL ORDER BY asked_at DESC, key")
+
+    def foreign(self) -> list[Lease]:
+        """What is open of the workspace that this one is a copy of."""
+        ours = {lease.key for lease in self.open()}
+        return [one for one in self._select("WHERE state IN ('asked', 'held') ORDER BY key") if one.key not in ours]
+
+    def adopt(self) -> None:
+        """What came along with a copied or restored folder is this workspace's from now on."""
+        with self._connection() as connection:
+            connection.execute("UPDATE owner SET inode = ?", (_inode(connection),))
 
     def asked(self, key: str, limit_s: float) -> Lease:
         """The launch is about to be asked for, for at most `limit_s`: on disk before the provider hears of it.
@@ -225,6 +239,12 @@ class Leases:
                 (now_us(), run_id),
             ).rowcount
 
+    def _own(self, where: str) -> list[Lease]:
+        with self._connection() as connection:
+            ours = "owner IN (SELECT tag FROM owner WHERE inode = ?)"
+            rows = connection.execute(f"SELECT * FROM leases WHERE {ours} AND {where}", (_inode(connection),))
+            return [Lease(**dict(row)) for row in rows]
+
     def _change(self, statement: str, *values: object) -> bool:
         with self._connection() as connection:
             return connection.execute(statement, values).rowcount > 0
@@ -235,3 +255,8 @@ class Leases:
 
     def _connection(self) -> closing[sqlite3.Connection]:
         return closing(database.connect(self.path, TABLES))
+
+
+def _inode(connection: sqlite3.Connection) -> int:
+    """Which file the database is, wherever it is mounted or moved to; a copy is another one."""
+    return Path(connection.execute("PRAGMA database_list").fetchone()["file"]).stat().st_ino

@@ -93,7 +93,7 @@ class LocalJobs:
             NotFound: no such job.
         """
         record = self.store.get(job_id)
-        if not record.has_ended and not process.is_alive(record.supervisor_pid, record.supervisor_started):
+        if not record.has_ended and record.is_supervised is False:
             reaper.reap(self.workspace)
             record = self.store.get(record.id)
         return progress.read_job(self.store, record)

@@ -6,7 +6,9 @@ do) are found by the job's mark in their environment.
 """
 
 import contextlib
+import functools
 import os
+import platform
 import signal
 import subprocess
 import threading
@@ -48,6 +50,24 @@ def start_time(pid: int) -> float | None:
         return psutil.Process(pid).create_time() - psutil.boot_time()
     except psutil.Error:
         return None
+
+
+@functools.cache
+def place() -> str:
+    """Where the pids that this process sees mean something: machine, its boot, PID namespace; empty off Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def lives(pid: int | None, started: float | None, where: str) -> bool | None:
+    """As `is_alive`, of a process seen at `where`; None where its pid means nothing here: in a container, say."""
+    if where in ("", place()):
+        return is_alive(pid, started)
+    (machine, _, *space), (our_machine, _, *our_space) = where.split(" "), place().split(" ")
+    return False if (machine, space) == (our_machine, our_space) else None  # the same machine has been started anew
 
 
 def is_alive(pid: int | None, started: float | None) -> bool:

@@ -71,6 +71,10 @@ class Price:
         return round(self.at_most_usd if seconds < 0 else min(seconds * self.usd_per_s, self.at_most_usd), 6)
 
 
+ELSEWHERE = "started on another machine or in a container: whether it runs is not seen from here. golf cancel ends it"
+"""Of a job whose supervisor's pid means nothing here."""
+
+
 def outcome(folder: Path) -> dict[str, Any]:
     """What the job said of its result; empty when it never came to that."""
     return _read_json(folder / "outcome.json")
@@ -108,7 +112,7 @@ def read_job(store: JobStore, record: Record) -> Job:
         cost_usd=0.0 if price is None else price.of(spent_s) if record.backend == "local" else _leased(store, record),
         exit_code=record.exit_code,
         result=outcome(folder).get("result") if record.state == "done" else None,
-        message=record.message,
+        message=record.message or ("" if record.has_ended or record.is_supervised is not None else ELSEWHERE),
         folder=str(folder),
     )
 

@@ -21,7 +21,7 @@ def reap(workspace: Workspace) -> list[Record]:
     store = JobStore(workspace)
     closed = []
     for record in store.recent(1000, ("queued", "running")):
-        if process.is_alive(record.supervisor_pid, record.supervisor_started):
+        if record.is_supervised is not False:  # of what runs in a container nobody outside can tell
             continue
         said = progress.outcome(store.folder(record.id))
         if said.get("result") is not None:  # killed between the result and the last word
@@ -36,7 +36,7 @@ def finish(store: JobStore, record: Record, state: JobState, message: str) -> bo
     victims = process.marked(record.id)
     pid = record.supervisor_pid
     # a queued job's is still its submitter's, who may be the very server that is asked
-    if record.state == "running" and pid is not None and process.is_alive(pid, record.supervisor_started):
+    if record.state == "running" and pid is not None and record.is_supervised:
         with contextlib.suppress(psutil.Error):
             victims.append(psutil.Process(pid))
     process.end(victims)

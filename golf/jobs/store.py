@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     ended_at TEXT,
     supervisor_pid INTEGER,
     supervisor_started REAL,
+    place TEXT NOT NULL DEFAULT '',  -- where that pid means something
     exit_code INTEGER,
     message TEXT NOT NULL DEFAULT ''
 );
@@ -57,12 +58,18 @@ class Record:
     ended_at: str | None
     supervisor_pid: int | None
     supervisor_started: float | None
+    place: str
     exit_code: int | None
     message: str
 
     @property
     def has_ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def is_supervised(self) -> bool | None:
+        """Whether the process that answers for it lives; None where that cannot be told from here."""
+        return process.lives(self.supervisor_pid, self.supervisor_started, self.place)
 
 
 class JobStore:
@@ -88,8 +95,8 @@ class JobStore:
             with self._connection() as connection:
                 connection.execute(
                     "INSERT INTO jobs (id, kind, subject, backend, state, created_at, supervisor_pid, "
-                    "supervisor_started) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?)",
-                    (job_id, kind, subject, backend, now, os.getpid(), process.start_time(os.getpid())),
+                    "supervisor_started, place) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+                    (job_id, kind, subject, backend, now, *_myself()),
                 )
         except sqlite3.IntegrityError:
             raise AmbiguousInput(f"{subject} is being played already. Watch it: golf jobs, golf wait ID") from None
@@ -107,9 +114,9 @@ class JobStore:
         """The calling process supervises the job now; False when it had ended before it began."""
         with self._connection() as connection:
             changed = connection.execute(
-                "UPDATE jobs SET state = 'running', supervisor_pid = ?, supervisor_started = ?, started_at = ? "
-                "WHERE id = ? AND state = 'queued'",
-                (os.getpid(), process.start_time(os.getpid()), _now(), job_id),
+                "UPDATE jobs SET state = 'running', supervisor_pid = ?, supervisor_started = ?, place = ?, "
+                "started_at = ? WHERE id = ? AND state = 'queued'",
+                (*_myself(), _now(), job_id),
             ).rowcount
         return changed > 0
 
@@ -153,6 +160,10 @@ class JobStore:
 
     def _connection(self) -> closing[sqlite3.Connection]:
         return closing(database.connect(self.path, TABLES))
+
+
+def _myself() -> tuple[int, float | None, str]:
+    return os.getpid(), process.start_time(os.getpid()), process.place()
 
 
 def _now() -> str:

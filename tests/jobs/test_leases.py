@@ -1,6 +1,7 @@
 """A lease is on disk before anything is asked for, moves forwards only, and no clock lengthens it."""
 
 import contextlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,34 @@ def test_keys_of_two_workspaces_differ_and_fit_a_host_name(tmp_path: Path) -> No
     (mine,), (theirs,) = planned(tmp_path / "a.db", RUN), planned(tmp_path / "b.db", RUN)
     assert mine != theirs
     assert all(len(key) <= 63 and key == key.lower() and key.replace("-", "").isalnum() for key in (mine, theirs))
+
+
+def test_a_copy_of_a_workspace_leaves_the_original_s_launches_alone_until_it_is_told_that_they_are_its_own(
+    book: Leases, tmp_path: Path
+) -> None:
+    first, second = planned(book.path, RUN, (1, 2))
+    book.asked(first, 300.0)
+    with contextlib.closing(database.connect(book.path, leases.TABLES)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copied = Leases(tmp_path / "copy.db")
+    shutil.copy(book.path, copied.path)
+    assert not copied.open() and not copied.planned() and not copied.everything()
+    assert [lease.key for lease in copied.foreign()] == [first]
+    (third,) = planned(copied.path, "20261201-120000-abcdef")
+    assert copied.get(third).owner != book.get(first).owner
+    copied.adopt()
+    assert [lease.key for lease in copied.open()] == [first] and not copied.foreign()
+    assert {lease.key for lease in copied.planned()} == {second, third}
+
+
+def test_a_workspace_that_is_moved_keeps_its_launches(book: Leases, tmp_path: Path) -> None:
+    (key,) = planned(book.path, RUN)
+    book.asked(key, 300.0)
+    (tmp_path / "deeper").mkdir()
+    for file in tmp_path.glob("golf.db*"):
+        file.rename(tmp_path / "deeper" / file.name)
+    moved = Leases(tmp_path / "deeper" / "golf.db")
+    assert [lease.key for lease in moved.open()] == [key] and not moved.foreign()
 
 
 def test_a_rolled_back_reservation_leaves_no_lease(book: Leases) -> None:

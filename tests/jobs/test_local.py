@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,6 +160,38 @@ def test_a_job_whose_submitter_died_before_starting_it_is_lost(workspace: Worksp
     JobStore(workspace).hand_over(record.id, 2**22 - 1)  # nobody
     reaper.reap(workspace)
     assert JobStore(workspace).get(record.id).state == "lost"
+
+
+def test_a_job_is_not_lost_because_a_container_does_not_see_its_supervisor(workspace: Workspace) -> None:
+    job = start(workspace, SLEEP)
+    eventually(lambda: is_up(job))
+    look = (
+        "from golf.jobs import reaper; from golf.jobs.local import LocalJobs; from golf.workspace import Workspace; "
+        f"w = Workspace.find(); reaper.reap(w); print(LocalJobs(w).get({job.id!r}).message)"
+    )
+    looked = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", look], capture_output=True, text=True
+    )
+    if "unshare" in looked.stderr:
+        LocalJobs(workspace).cancel(job.id)
+        pytest.skip(f"no PID namespace can be made here: {looked.stderr.strip()}")
+    assert looked.stdout.strip() == progress.ELSEWHERE, looked.stderr
+    assert JobStore(workspace).get(job.id).state == "running"
+    assert LocalJobs(workspace).cancel(job.id).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("where", "lives"),
+    [
+        ("", True),
+        (process.place(), True),
+        ("elsewhere 1-2-3 pid:[4026531836]", None),
+        (re.sub(" .* ", " an-earlier-boot ", process.place()), False),
+        (re.sub(r"\d+", "7", process.place()), None),
+    ],
+)
+def test_a_pid_means_something_where_it_was_seen_until_the_machine_is_started_anew(where: str, lives: object) -> None:
+    assert process.lives(os.getpid(), process.start_time(os.getpid()), where) is lives
 
 
 def test_an_ended_job_stays_as_it_ended(workspace: Workspace) -> None:

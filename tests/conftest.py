@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from scene import git, on_course
 
 from golf.workspace import Workspace
+
+settings.register_profile("untimed", deadline=None)  # how long a thing takes is for bench/, not for tests
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

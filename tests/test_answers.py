@@ -311,7 +311,7 @@ ONES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_whatever_is_accepted_fits_the_schema_and_comes_out_unchanged(name: str, data: st.DataObject):
     value = data.draw(ONES[name])
@@ -322,7 +322,7 @@ def test_whatever_is_accepted_fits_the_schema_and_comes_out_unchanged(name: str,
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_missing_or_an_extra_key_anywhere_is_refused_as_the_schema_would(name: str, data: st.DataObject):
     value = data.draw(ONES[name])
@@ -454,7 +454,7 @@ def test_a_score_that_is_no_finite_number_is_refused(wrong: str):
         answers.read("experiment-summary", data.encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     data=st.binary(max_size=60)
     | st.recursive(

@@ -101,6 +101,11 @@ class Remote:
 class Backend(Protocol):
     """One provider. Every method may raise BackendFailed, and none waits for longer than `CALL_S` altogether."""
 
+    @property
+    def beyond_s(self) -> float:
+        """Seconds that may be billed beyond a launch's limit: begun minutes, a machine that waits to be emptied."""
+        ...
+
     def submit(self, launch: Launch) -> str:
         """Start it, with its limit stated to the provider; returns the provider's id.
 

@@ -93,7 +93,7 @@ def end(workspace: Workspace, backend: Backend, lease: Lease, message: str, conf
     last = _until_gone(backend, lease.remote_id, remote, confirm_s)
     if last is None:
         return False
-    close(leases, lease, last, was_alive, message)
+    close(leases, lease, last, was_alive, message, backend.beyond_s)
     return True
 
 
@@ -115,15 +115,16 @@ def found(leases: Leases, backend: Backend, lease: Lease) -> Remote | None:
     return remote
 
 
-def close(leases: Leases, lease: Lease, last: Remote, was_alive: bool, message: str) -> None:
+def close(leases: Leases, lease: Lease, last: Remote, was_alive: bool, message: str, beyond_s: float = 0.0) -> None:
     """Close a lease whose launch is gone, with the provider's bill or else the seconds it was there.
 
-    One that was found ended was ended by its limit at the latest; one that was still there has cost until now.
+    One that was found ended was ended `beyond_s` after its limit at the latest; one that was still there has cost until
+    now.
     """
     if last.cost_usd is not None:
         leases.gone(lease.key, last.cost_usd, "provider", message)
         return
-    seconds = lease.age_s() if was_alive else min(lease.age_s(), lease.limit_s)
+    seconds = lease.age_s() if was_alive else min(lease.age_s(), lease.limit_s + beyond_s)
     leases.gone(lease.key, seconds * lease.usd_per_s, "seconds", message)
 
 

@@ -97,6 +97,8 @@ class _Denied(Refused):
 class HfJobs:
     """Jobs of one namespace."""
 
+    beyond_s = 60.0  # begun minutes are billed
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.settings = HfJobsSettings.model_validate(options)
         self._keys: dict[str, str] = {}

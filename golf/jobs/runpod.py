@@ -94,6 +94,8 @@ class RunPodSettings(RemoteSettings):
 class RunPod:
     """Pods of one RunPod account, one per launch."""
 
+    beyond_s = 0.0
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         if missing := [name for name in ("httpx", "tenacity") if find_spec(name) is None]:
             raise MissingPackage(

@@ -75,6 +75,11 @@ class SkyPilot:
         self.settings = SkyPilotSettings.model_validate(dict(options))
         self._reached: set[str] = set()
 
+    @property
+    def beyond_s(self) -> float:
+        """A cluster that nobody empties is there for its idle minutes."""
+        return 60.0 * self.settings.idle_minutes
+
     def submit(self, launch: Launch) -> str:
         """Ask for the cluster; returns when SkyPilot has taken the request, long before there is one.
 

@@ -126,6 +126,8 @@ class _Row:
 class Slurm:
     """The cluster whose login node this is."""
 
+    beyond_s = 0.0
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._settings = SlurmSettings.model_validate(dict(options))
         self._base = Path(self._settings.folder).expanduser().absolute()

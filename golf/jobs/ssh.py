@@ -142,6 +142,8 @@ class SshSettings(RemoteSettings):
 class Ssh:
     """One machine reached by ssh; the id of a launch is its key."""
 
+    beyond_s = 0.0
+
     def __init__(self, options: Mapping[str, Any], call_s: float = CALL_S) -> None:
         self.settings = SshSettings.model_validate(dict(options))
         self._call_s = call_s

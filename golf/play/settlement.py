@@ -6,8 +6,10 @@ more than the time limit it was reserved for. What ran elsewhere pays what its l
 is billed for one that appears when its run has long been settled.
 """
 
-from golf.errors import BadConfig, NotFound
-from golf.jobs.backend import MAY_BE_FREE
+import contextlib
+
+from golf.errors import BadConfig, GolfError, NotFound
+from golf.jobs.backend import MAY_BE_FREE, open_backend
 from golf.jobs.leases import Leases
 from golf.jobs.progress import Price, read_job
 from golf.jobs.store import JobStore
@@ -20,7 +22,7 @@ CENT = 0.01
 def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
     """What a run on the tier costs: its GPUs by the second, and for its whole time limit at most.
 
-    Elsewhere the limit is that of each launch, and every seed is one.
+    Elsewhere the limit is that of each launch, every seed is one, and what may be billed beyond it is in the price.
 
     Raises:
         BadConfig: the tier has a price and no GPUs to multiply it with, or none where others' machines have one.
@@ -34,10 +36,14 @@ def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
         raise BadConfig(
             f"tier {name!r} costs ${tier.hourly_rate_usd:g} an hour for 8 GPUs; say how many it has, as in: gpus = 8"
         )
-    launches = 1 if tier.backend == "local" else num_seeds
+    launches, beyond_s = 1, 0.0
+    if tier.backend != "local":
+        launches = num_seeds
+        with contextlib.suppress(GolfError):  # one that cannot be opened is asked for nothing
+            beyond_s = open_backend(tier.backend, tier.options).beyond_s
     return Price(
         usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
-        at_most_usd=cost_usd(tier.time_limit_s, tier.gpus, tier.hourly_rate_usd) * launches,
+        at_most_usd=cost_usd(tier.time_limit_s + beyond_s, tier.gpus, tier.hourly_rate_usd) * launches,
     )
 
 

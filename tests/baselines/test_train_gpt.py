@@ -195,7 +195,7 @@ def test_the_model_compiles_as_one_graph_in_mixed_precision():
 # --- artifact ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.floats(-9, 4))
 def test_no_weight_moves_by_more_than_half_its_rows_scale(seed: int, exponent: float):
     generator = torch.Generator().manual_seed(seed)

@@ -201,7 +201,7 @@ def test_what_files_say_is_quoted_and_holds_no_control_characters(workspace: Wor
 FIELD = st.text(max_size=60) | st.text(alphabet="\t\n\"'\\{}[]:0123456789.-e", max_size=40)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
 @given(
     files=st.dictionaries(
         st.sampled_from(["golf.toml", "results.tsv", "notes.jsonl", "program.md", ".golf/golf.db"]), FIELD, max_size=5

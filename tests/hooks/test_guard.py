@@ -844,13 +844,13 @@ clean -fd add . .. / apply_patch env sudo watch timeout golf record
 SHELL_TEXT = st.lists(st.sampled_from([*SYNTAX.split(), "\n"]) | st.text(max_size=4), max_size=24).map(" ".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(event=st.dictionaries(st.sampled_from(["tool_name", "tool_input", "agent_type", "cwd"]), ANYTHING))
 def test_any_event_is_answered(event: dict[str, Any], busy: Workspace) -> None:
     assert isinstance(decide(event, State(busy.root)), str | None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400)
 @given(
     line=SHELL_TEXT,
     tool=st.sampled_from(["Bash", "apply_patch", "mcp__x__write", "mcp__golf__record_note"]),
@@ -861,7 +861,7 @@ def test_any_line_is_answered(line: str, tool: str, role: str | None, busy: Work
     assert isinstance(decide(event, State(busy.root)), str | None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(words=st.lists(st.text(alphabet="abc /'\"$`\\;|&-=.", max_size=6), max_size=5))
 def test_a_forbidden_command_is_seen_before_and_behind_any_quoted_words(words: list[str], busy: Workspace) -> None:
     import shlex

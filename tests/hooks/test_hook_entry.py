@@ -96,7 +96,7 @@ def test_garbage_lets_everything_through(event: str, text: bytes, workspace: Wor
     assert done.stdout == "" or "additionalContext" in json.loads(done.stdout)["hookSpecificOutput"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(event=st.sampled_from(["pre-tool-use", "session-start", "stop", "x"]), text=st.binary(max_size=200))
 def test_any_input_ends_with_0_and_with_json_or_nothing(
     event: str, text: bytes, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """Launches on Hugging Face Jobs: the real client, against a Hub on loopback that really runs what it is given."""
 
 import json
+import secrets
 import time
 import traceback
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from golf.jobs.leases import Leases
 from golf.jobs.store import JobStore
 from golf.workspace import Workspace
 
-OWNER, KEY = "ab12", "caddie-ab12-run-s1"
+OWNER = secrets.token_hex(4)  # processes of a machine are found by it: tests run side by side
+KEY = f"caddie-{OWNER}-run-s1"
 TRAINS = ["sh", "-c", "echo started; mkdir logs; echo L >logs/a.txt; echo w >model.ptz; echo $LR $PWD; exit ${CODE:-0}"]
 WAITS = ["sh", "-c", 'echo started; while [ ! -e "$GOLF_STOP" ]; do sleep 0.1; done; echo early >model.ptz']
 STAYS = ["sh", "-c", "trap '' TERM; echo started; while :; do sleep 0.2; done"]

@@ -15,6 +15,7 @@ import pytest
 from scene import eventually, planned
 from standins import toy
 
+from golf import database
 from golf.errors import JobFailed
 from golf.jobs import ending, leases, remote, salvage, watchdog
 from golf.jobs.backend import BACKENDS, BackendFailed, Remote
@@ -230,6 +231,19 @@ def test_one_odd_answer_does_not_leave_the_other_launches_unwatched(
 def test_the_providers_bill_stands_over_our_own_seconds(scene: Scene) -> None:
     scene.run(["sh", "-c", 'echo 0.07 > "$GOLF_METRICS/../billed" 2>/dev/null || echo 0.07 > ../billed'])
     assert scene.lease.cost_usd == 0.07 and scene.lease.billed_by == "provider"
+
+
+@pytest.mark.parametrize(("beyond_s", "seconds"), [(0.0, 60.0), (300.0, 360.0)])
+def test_what_was_found_ended_costs_its_limit_at_most_and_what_is_billed_beyond(
+    scene: Scene, beyond_s: float, seconds: float
+) -> None:
+    scene.provider.beyond_s = beyond_s
+    scene.started(["true"])
+    eventually(lambda: scene.processes == 0)
+    with contextlib.closing(database.connect(scene.workspace.database, leases.TABLES)) as connection:
+        connection.execute("UPDATE leases SET asked_at = asked_at - 3600000000")
+    assert ending.end(scene.workspace, scene.provider, scene.lease, "x")
+    assert scene.lease.cost_usd == pytest.approx(seconds * 0.01)
 
 
 def test_the_watchdog_ends_what_nobody_looks_after_and_then_itself(scene: Scene) -> None:

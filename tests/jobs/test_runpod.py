@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from golf.jobs import runpod
 from golf.jobs.backend import BackendFailed, Launch, Refused, Remote, Uncertain, open_backend
 from golf.jobs.runpod import RunPod
 
-OWNER = "a1b2c3d4"
+OWNER = secrets.token_hex(4)  # processes of a machine are found by it: tests run side by side
 KEY = f"caddie-{OWNER}-20260101t000000-s1"
 WAITS = "import time; print('up', flush=True); time.sleep(600)"
 WRITES = "import pathlib, os; pathlib.Path('model.bin').write_bytes(b'weights'); print('seed', os.environ['SEED'])"

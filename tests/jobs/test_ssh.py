@@ -1,6 +1,7 @@
 """A launch on a machine reached by ssh outlives the connection, starts once, ends by itself, known by its mark."""
 
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -21,7 +22,7 @@ from golf.jobs import ssh
 from golf.jobs.backend import BackendFailed, Launch, Refused, Uncertain, open_backend
 from golf.jobs.ssh import Denied, Ssh, Unreachable
 
-OWNER = "a1b2c3d4"
+OWNER = secrets.token_hex(4)  # processes of a machine are found by it: tests run side by side
 KEY = f"caddie-{OWNER}-20260101t000000-s1"
 WRITES = (
     "import os, pathlib; pathlib.Path('model.bin').write_bytes(b'weights'); pathlib.Path('logs').mkdir();"

@@ -530,7 +530,7 @@ def test_weights_that_unpack_to_100_mb_take_under_60_mb_of_memory(tmp_path):
 content = st.binary(min_size=1, max_size=300)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(code=content, weights=content, helper=content, tokenizer=st.none() | content, raw=st.booleans())
 def test_parts_sum_to_the_whole_and_headroom_to_the_limit(code, weights, helper, tokenizer, raw):
     with tempfile.TemporaryDirectory() as name:
@@ -555,7 +555,7 @@ def test_parts_sum_to_the_whole_and_headroom_to_the_limit(code, weights, helper,
             assert artifact.totals["packed"] <= artifact.totals["shipped"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(files=st.fixed_dictionaries(dict.fromkeys(("train_gpt.py", "model.ptz", "helper.c"), content)), data=st.data())
 def test_a_byte_more_in_any_counted_file_is_a_byte_more_in_all(files, data):
     with tempfile.TemporaryDirectory() as name:

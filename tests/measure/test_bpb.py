@@ -258,7 +258,6 @@ def test_a_sliding_window_scores_each_target_once_in_its_own_window(course, scor
     assert result["val_bpb"] == pytest.approx(nats / math.log(2) / size, abs=1e-11)
 
 
-@settings(deadline=None)
 @given(targets=st.integers(0, 300), seq_len=st.integers(1, 40), data=st.data())
 def test_windows_cover_every_target_once_with_no_less_context_than_the_stride_leaves(targets, seq_len, data):
     stride = data.draw(st.integers(1, seq_len))
@@ -270,7 +269,7 @@ def test_windows_cover_every_target_once_with_no_less_context_than_the_stride_le
     assert all(window.start == number * stride for number, window in enumerate(windows))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(rows=st.integers(1, 40), stride=st.sampled_from([32, 20]))
 def test_bpb_does_not_depend_on_the_batch_size(course, rows, stride):
     model, module = trained_model(course, torch.float64), load(course.script)

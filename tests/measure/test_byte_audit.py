@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sentencepiece
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from golf.errors import NotFound, UnreadableInput
@@ -78,7 +78,6 @@ def test_decoding_counts_hard_text_to_the_byte(verbatim, text):
     assert (audit.verdict, audit.defects, audit.notes) == ("exact", [], [])
 
 
-@settings(deadline=None)
 @given(texts=st.lists(TEXT, min_size=1, max_size=4), data=st.data())
 def test_cuts_and_slices_lose_no_byte_anywhere(verbatim, texts, data):
     """Wherever the stream begins, even within a character, and however it is handed over."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sentencepiece
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from golf.errors import NotFound, UnreadableInput
@@ -63,7 +63,6 @@ ODD = "the of and \u2581\ufffd \n\t😀👩\u200d🚀你好éß\u0301\u3000\x00"
 TEXT = st.text(st.one_of(st.sampled_from(ODD), st.characters(codec="utf-8")), max_size=60)
 
 
-@settings(deadline=None)
 @given(text=TEXT)
 def test_counts_after_bos_add_up_to_the_bytes_of_the_decoded_text(plain, verbatim, text):
     for tokenizer in (plain, verbatim):
@@ -81,7 +80,6 @@ def test_a_lower_block_in_the_text_counts_as_the_space_it_is_taken_for(verbatim)
     assert verbatim.count(verbatim.ids("a\u2581b")) == len("a b")
 
 
-@settings(deadline=None)
 @given(texts=st.lists(TEXT, min_size=1, max_size=4))
 def test_documents_after_one_another_count_what_each_counts(plain, texts):
     each = [plain.ids(text) for text in texts]

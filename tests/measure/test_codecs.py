@@ -133,7 +133,7 @@ def test_a_size_is_that_of_the_library_s_own_one_call_result(codec, pack):
 
 
 @pytest.mark.parametrize("codec", ["zlib-9", "gzip-9", "xz-1", "zstd-3", "brotli-3", "entropy0"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_the_size_of_a_stream_does_not_depend_on_its_pieces(codec, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(ENGLISH)), max_size=6)))

@@ -591,7 +591,7 @@ decimals8 = st.integers(10_000_000, 999_999_999).map(lambda n: n / 100_000_000)
 sizes = st.integers(1, 10**9)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     spaced=st.booleans(),
     prefixed=st.booleans(),

@@ -16,7 +16,7 @@ def header(magic: int = 20240520, version: int = 1, num_tokens: int = 3) -> byte
     return ints.tobytes()
 
 
-@settings(deadline=None, max_examples=25)  # each one is flushed to disk
+@settings(max_examples=25)  # each one is flushed to disk
 @given(values=st.lists(st.integers(0, 65_535), min_size=1), cuts=st.lists(st.integers(0, 50), max_size=4))
 def test_what_is_written_is_read_back_whole_or_in_pieces(tmp_path_factory, values, cuts):
     folder = tmp_path_factory.mktemp("shards")
@@ -105,7 +105,7 @@ def test_a_folder_of_nothing_but_sidecars_has_no_val_shards(tmp_path):
         shards.find_shards(tmp_path, "val")
 
 
-@settings(deadline=None, max_examples=25)  # each one is flushed to disk
+@settings(max_examples=25)  # each one is flushed to disk
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5), data=st.data())
 def test_a_stream_reads_as_the_shards_joined(tmp_path_factory, sizes, data):
     folder = tmp_path_factory.mktemp("stream")

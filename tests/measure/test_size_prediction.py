@@ -50,7 +50,7 @@ def test_a_good_codec_comes_close_to_the_entropy_of_a_normal_distribution_on_the
         assert entropy < stored_bits(Precision(bits, clip), codec) < most * entropy
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 1000),
     bits=st.sampled_from([4, 5, 6, 8]),

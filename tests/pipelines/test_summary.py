@@ -176,7 +176,7 @@ def test_a_summary_of_nothing_is_refused(workspace: Workspace, wrong: dict[str, 
         summary.summarise(workspace, **wrong)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.lists(
         st.tuples(

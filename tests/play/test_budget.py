@@ -364,4 +364,4 @@ class Money(RuleBasedStateMachine):
 
 
 TestMoney = Money.TestCase
-TestMoney.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestMoney.settings = settings(max_examples=25, stateful_step_count=20)

@@ -74,6 +74,13 @@ def test_a_dry_run_shows_the_plan_and_asks_nobody(far: Workspace, tmp_path: Path
     assert not Leases(far.database).planned()
 
 
+def test_what_a_provider_bills_beyond_the_limit_is_set_aside_with_it(far: Workspace) -> None:
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace("[tiers.far.options]", "[tiers.far.options]\nbeyond_s = 60"))
+    plan = submission.plan(Workspace(far.root), "next", "far")
+    assert plan.at_most_usd == pytest.approx(2 * 360 / 3600 * 20, abs=1e-6)
+
+
 def test_a_paid_back_end_without_a_price_is_refused(far: Workspace) -> None:
     toml = far.root / "golf.toml"
     toml.write_text(toml.read_text().replace("hourly_rate_usd = 20\n", ""))

@@ -89,7 +89,7 @@ def files(draw: st.DrawFn) -> dict[str, bytes]:
     return {name: theirs[name] for name in sorted(kept)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(files(), st.sampled_from(["golf", "ml", "none"]))
 def test_a_second_init_changes_nothing_and_undo_restores_every_byte(theirs: dict[str, bytes], agents: str) -> None:
     with repository() as root:
@@ -111,7 +111,7 @@ def test_a_second_init_changes_nothing_and_undo_restores_every_byte(theirs: dict
         assert (undone.removed, undone.restored, undone.kept) == (done.wrote, done.changed, [])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(files(), st.integers(0, 24))
 def test_an_init_that_was_killed_is_completed_by_the_next_and_undone_by_undo(theirs: dict, writes: int) -> None:
     with repository() as root, pytest.MonkeyPatch.context() as patched:

@@ -85,7 +85,7 @@ def test_every_row_reads_back_as_it_was_in_every_layout(header, row):
 
 
 @HEADERS
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, max_size=4))
 def test_rows_appended_to_a_file_read_back_in_order_and_its_header_stays(tmp_path, header, rows):
     path = tmp_path / "results.tsv"

@@ -56,7 +56,7 @@ def one(tokens: np.ndarray) -> Lanes:
     return Lanes(1, tokens.size - 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     tokens=st.lists(st.integers(0, 6), min_size=2, max_size=60),
     row=st.lists(st.floats(-12, 0), min_size=7, max_size=7),

@@ -80,7 +80,7 @@ def tokens(length: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(24, size=length)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(length=st.integers(2, 70), seq_len=st.integers(1, 20), data=st.data())
 def test_a_prediction_from_the_prefix_is_the_distribution_the_token_is_scored_with(
     folder: Path, length: int, seq_len: int, data: st.DataObject

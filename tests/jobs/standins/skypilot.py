@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import yaml
 
-MINUTE_S = 2.0
+MINUTE_S = 5.0
 KNOWN = ("http_500", "create_timeout_but_created", "network_lost", "slow", "capacity", "half_created", "log_breaks")
 BOOT_S = 0.3
 

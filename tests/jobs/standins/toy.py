@@ -20,11 +20,14 @@ from golf.jobs.backend import BackendFailed, Launch, Refused, Remote, RemoteSett
 
 
 class Toy:
-    """The back-end; `options` names its folder."""
+    """The back-end; `options` names its folder, and what may be billed beyond the limit."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.folder = Path(options["folder"])
-        self.settings = RemoteSettings(**{key: value for key, value in options.items() if key != "folder"})
+        self.beyond_s = float(options.get("beyond_s", 0.0))
+        self.settings = RemoteSettings(
+            **{key: value for key, value in options.items() if key not in ("folder", "beyond_s")}
+        )
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def fault(self, name: str | None) -> None:

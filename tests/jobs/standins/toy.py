@@ -6,6 +6,7 @@ It keeps everything on disk, so that several processes may use it at once, and m
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -170,7 +171,7 @@ class StandIn:
 
     def plant_foreign(self) -> str:
         with tempfile.TemporaryDirectory() as tree:
-            key = "caddie-00000000-20260101-000000-abcdef-s1"
+            key = f"caddie-00000000-20260101-000000-{secrets.token_hex(3)}-s1"
             return self._toy.submit(launch(key, "00000000", Path(tree), ["sleep", "600"], 600))
 
     def is_alive(self, remote_id: str) -> bool:

@@ -1,1 +1,1 @@
-"""What others found, and what is worth trying next: read, graded, verified, put where the agent reads, held to outcomes."""
+"""What others found and what is worth trying next: read, graded, verified, laid before the agent, held to outcomes."""

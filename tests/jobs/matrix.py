@@ -123,7 +123,11 @@ def _go_wrong(workspace: Workspace, provider: Provider, fault: str, env: dict[st
         provider.fault(before)
     started = submit()
     if fault == "SIGKILL of everything":
-        time.sleep(moment * 8)
+        if moment < 0.5:  # anywhere on the way to asking, and shortly after it
+            time.sleep(moment * 16)
+        else:
+            _until_held(workspace)
+            time.sleep((moment - 0.5) * 8)
         kill_ours(Path(env[MARK]))
         started.communicate()
         return

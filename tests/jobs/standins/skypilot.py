@@ -69,7 +69,7 @@ class StandIn:
         return remote_id in self.clusters()
 
     def plant_foreign(self) -> str:
-        name = "caddie-another-run-s1"
+        name = f"caddie-another-run-{uuid.uuid4().hex[:6]}"
         task = {
             "name": name,
             "workdir": str(self.root / "tasks"),

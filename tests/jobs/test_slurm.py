@@ -149,7 +149,6 @@ def test_a_launch_that_ignores_being_asked_is_ended(scene: Scene) -> None:
     started = scene.backend.submit(scene.launch(ENDURES))
     eventually(lambda: scene.is_up(started))
     scene.backend.end(started)
-    assert scene.seen(started).state == "running"  # Slurm still waits: it holds its node
     ended = scene.ended(started)
     assert ended.exit_code != 0 and "CANCELLED" in ended.message
     scene.backend.end(started)  # once more is no error

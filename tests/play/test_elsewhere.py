@@ -112,8 +112,8 @@ def test_cancelling_ends_the_launch_and_pays_for_its_seconds(far: Workspace) -> 
     book = Leases(workspace.database)
     eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["held", "held"], 60)
     assert jobs.cancel(job.id).state == "cancelled"
+    eventually(lambda: [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"])  # by us or the watchdog
     record.recover(workspace)
-    assert [lease.state for lease in book.of_run(job.id)] == ["gone", "gone"]
     assert BudgetBook(workspace.database, workspace.config.budget).state().reserved_usd == 0
 
 

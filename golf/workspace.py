@@ -109,6 +109,95 @@ class RouteSettings(Settings):
     effort: str | None = None
 
 
+class WebSearch(Settings):
+    """One kind of Tavily search."""
+
+    queries: list[str]
+    topic: Literal["general", "news"] = "general"
+    depth: Literal["basic", "advanced"] = "basic"
+    time_range: Literal["day", "week", "month", "year"] = "month"
+    domains: list[str] = []
+    """Only from these; empty: from anywhere."""
+    max_results: int = Field(default=6, ge=1, le=20)
+
+
+TAVILY_MODES = {
+    "ml": WebSearch(
+        queries=["low-bit quantization-aware training of small language models", "OpenAI Parameter Golf technique"],
+        depth="advanced",
+        time_range="week",
+    ),
+    "math": WebSearch(queries=["rate distortion theory of neural network weights", "Muon optimizer analysis"]),
+    "systems": WebSearch(
+        queries=["fast GPU kernels for training small transformers", "entropy coding of model weights"]
+    ),
+}
+"""The scheduled kinds: what the models do, why it works, what makes it fast and small."""
+
+
+class ResearchEndpoints(Settings):
+    """Where the sources' APIs are: https, or http on loopback."""
+
+    arxiv: str = "https://export.arxiv.org"
+    openreview: str = "https://api2.openreview.net"
+    semantic_scholar: str = "https://api.semanticscholar.org"
+    github: str = "https://api.github.com"
+    tavily: str = "https://api.tavily.com"
+
+
+class ResearchSettings(Settings):
+    """What research reads, and how often. Defaults are the published loop's where it states them."""
+
+    off: list[str] = []
+    """Sources that are not asked: `golf.research.sources.SOURCES`."""
+    batch_h: float = Field(default=6.0, gt=0)
+    breaking_h: float = Field(default=1.0, gt=0)
+    lookback_days: float = Field(default=14.0, gt=0)
+    """What was published so long before a source's last good visit is still looked at: things appear with delay."""
+    deadline_s: float = Field(default=60.0, gt=0, le=600)
+    """Of one source's visit, waits included."""
+    repositories: list[str] = ["openai/parameter-golf", "KellerJordan/modded-nanogpt", "karpathy/autoresearch"]
+    """Whose pull requests are watched."""
+    submissions_of: list[str] = ["openai/parameter-golf"]
+    """Those of them whose pull requests' record folders are read too."""
+    pulls_max: int = Field(default=30, ge=1, le=100)
+    """Newest pull requests of one repository; without a token GitHub answers 60 questions an hour."""
+    queries: list[str] = [
+        "quantization-aware training",
+        "test-time training",
+        "Muon optimizer",
+        "bits per byte",
+        "weight sharing transformer",
+        "low-bit language model",
+    ]
+    """Phrases for arXiv, OpenReview and Semantic Scholar."""
+    categories: list[str] = ["cs.LG", "cs.CL"]
+    """Of arXiv."""
+    feeds: list[str] = [
+        "https://lilianweng.github.io/index.xml",
+        "https://magazine.sebastianraschka.com/feed",
+        "https://developer.nvidia.com/blog/feed/",
+    ]
+    code_queries: list[str] = ["parameter golf val_bpb language:python", "modded-nanogpt Muon language:python"]
+    """For GitHub's code search, which wants a token."""
+    tavily: dict[str, WebSearch] = TAVILY_MODES
+    breaking: WebSearch = WebSearch(
+        queries=["Parameter Golf challenge new record", "language model quantization breakthrough"],
+        topic="news",
+        time_range="day",
+        max_results=5,
+    )
+    """The hourly kind."""
+    notes: str = ""
+    """A folder of Markdown notes; empty: none."""
+    clone: str = ""
+    """A local clone of `clone_of` that has its pull requests; empty: none."""
+    clone_of: str = "openai/parameter-golf"
+    clone_pulls_max: int = Field(default=200, ge=1, le=10_000)
+    """Newest pull requests of the clone."""
+    endpoints: ResearchEndpoints = ResearchEndpoints()
+
+
 class ChallengeSettings(Settings):
     """A preset, with its size limit overridden for a challenge of one's own."""
 
@@ -147,6 +236,7 @@ class Config(Settings):
     jobs: JobsSettings = JobsSettings()
     gate: GateSettings = GateSettings()
     guard: GuardSettings = GuardSettings()
+    research: ResearchSettings = ResearchSettings()
     route: dict[str, RouteSettings] = {}
 
 

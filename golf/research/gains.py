@@ -1,0 +1,114 @@
+"""Gains a text states, on one scale: bits per byte of the challenge's naive baseline.
+
+`2 % lower loss`, `0.02 nats`, `perplexity from 20 to 19` and `0.004 bpb` are made comparable; what is stated of memory,
+speed or accuracy is no gain here. A clause that says both better and worse says neither.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+
+from golf import rules
+
+LOSS_NATS = 2.07
+"""Loss of the naive baseline in nats per token, by which gains in nats and perplexity become bits per byte.
+
+Source: records/track_10min_16mb/2026-03-17_NaiveBaseline (1,024 tokens).
+"""
+
+GAIN_MAX = 0.5
+"""A larger number in bits per byte is a score and no gain."""
+
+PLACES_MAX = 200
+"""So many numbers of a text are looked at: one with more is a table."""
+
+_N = r"(\d{1,12}(?:\.\d{1,6})?)"
+_GAIN = re.compile(
+    rf"(?<![\w.,])([-+−–]?){_N} ?(%|percent|bpb\b|bits?[ -]per[ -]byte|nats?\b)",
+    re.IGNORECASE,
+)
+_FROM_TO = re.compile(rf"\bfrom {_N} ?(?:bpb|ppl|nats)? ?(?:to|→|->) {_N}", re.IGNORECASE)
+_BETTER = re.compile(
+    r"\b(?:improv|reduc|lower|decreas|drop|gain|better|cut|outperform|save|saving|less)", re.IGNORECASE
+)
+_WORSE = re.compile(
+    r"\b(?:wors|degrad|hurt|harm|regress|higher|increas(?:e|es|ed|ing) (?:the |its )?(?:loss|ppl|perp|bpb|val))",
+    re.IGNORECASE,
+)
+_OURS = re.compile(
+    r"(?<!no )(?<!without )(?<!little )(?<!minimal )\b(?:loss|perplexity|ppl|bpb|bits per byte|cross-entropy)\b",
+    re.IGNORECASE,
+)
+_THEIRS = re.compile(
+    r"\b(?:memory|latency|time|compute|flops?|cost|throughput|speed|faster|slower|accuracy|parameters?|size|storage"
+    r"|energy|tokens?|bandwidth|sparsity|score|points)\b",
+    re.IGNORECASE,
+)
+_STOPS = (". ", "; ", "! ", "? ")
+
+
+def stated(text: str) -> Iterator[tuple[re.Match[str], float]]:
+    """The places of a one-line text that state a gain, and the gain: bits per byte, negative for the worse."""
+    for match in itertools.islice(_GAIN.finditer(text), PLACES_MAX):
+        start, words = clause(text, match)
+        size = _size(_number(match[2]), match[3].lower(), _measure(words, match.start() - start, match.end() - start))
+        is_worse = bool(_WORSE.search(words))
+        is_better = match[1] in ("-", "−", "–") or bool(_BETTER.search(words))
+        if size is not None and is_worse != is_better:
+            yield match, -size if is_worse else size
+    for match in itertools.islice(_FROM_TO.finditer(text), PLACES_MAX):
+        start, words = clause(text, match)
+        size = _change(
+            _number(match[1]), _number(match[2]), _measure(words, match.start() - start, match.end() - start)
+        )
+        if size is not None:
+            yield match, size
+
+
+def clause(text: str, match: re.Match[str], reach: int = 100) -> tuple[int, str]:
+    """Where the clause around a match begins, and the clause; at most `reach` characters to either side."""
+    start, end = max(0, match.start() - reach), min(len(text), match.end() + reach)
+    before = max(text.rfind(stop, start, match.start()) for stop in _STOPS)
+    start = start if before < 0 else before + 2
+    return start, text[
+        start : min((at for stop in _STOPS if (at := text.find(stop, match.end(), end)) >= 0), default=end)
+    ]
+
+
+def _number(digits: str) -> float:
+    return float(digits)
+
+
+def _size(value: float, unit: str, measure: str | None) -> float | None:
+    if unit in ("%", "percent"):
+        if measure is None or value >= 100:
+            return None
+        share = -math.log1p(-value / 100) / LOSS_NATS if measure in ("perplexity", "ppl") else value / 100
+        size = share * rules.NAIVE_BASELINE_BPB
+    else:
+        size = value / LOSS_NATS * rules.NAIVE_BASELINE_BPB if unit.startswith("nat") else value
+    return size if size < GAIN_MAX else None
+
+
+def _change(before: float, after: float, measure: str | None) -> float | None:
+    if measure in ("bpb", "bits per byte"):
+        size = before - after
+    elif measure in ("perplexity", "ppl") and before > 1 and after > 1:
+        size = math.log(before / after) / LOSS_NATS * rules.NAIVE_BASELINE_BPB
+    else:
+        return None
+    return size if abs(size) < GAIN_MAX else None
+
+
+def _measure(clause: str, start: int, end: int) -> str | None:
+    """What a number in a clause is about, in lower case; None when that is nothing of ours."""
+
+    def distance(match: re.Match[str]) -> int:
+        return match.start() - end if match.start() >= end else start - match.end()
+
+    ours = min(_OURS.finditer(clause), key=distance, default=None)
+    theirs = min(_THEIRS.finditer(clause), key=distance, default=None)
+    if ours is None or (theirs is not None and distance(theirs) < distance(ours)):
+        return None
+    return ours[0].lower()

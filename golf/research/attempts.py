@@ -1,0 +1,182 @@
+"""Everything that was tried, by whomever, in one form: its techniques, what came of it, and what it cost.
+
+A gain is counted against the best score that was known before the attempt, so that repeating what is known gains
+nothing. What could not be measured, or is not believed, has no gain: it is a try and teaches nothing about the score.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from golf import rules
+from golf.errors import GolfError
+from golf.play import experiments, ledger
+from golf.referee import techniques
+from golf.research.mentions import mentioned, narrowest
+from golf.research.nouns import Competitor, Item
+from golf.schema import Noun, Row
+from golf.workspace import Workspace
+
+OTHER = "other"
+"""Family of an attempt that names no technique of the catalogue."""
+
+CREDIBLE_GAIN_MAX = 0.03
+"""A competitor's gain in bits per byte over the best one known before, beyond which it is not counted.
+
+Source: the records of openai/parameter-golf: after the first two days no credible one improved on the last by more.
+"""
+
+
+Claims = Callable[[str], tuple[str, list[str], datetime | None]]
+"""An experiment's name → its hypothesis, claimed techniques, and when it was claimed."""
+
+
+class Attempt(Noun):
+    """One thing that was tried, or that somebody proposes to try."""
+
+    name: str
+    source: Literal["experiment", "competitor", "item"]
+    text: str = ""
+    """What was to be shown, in the words of whoever tried it."""
+    techniques: list[str] = []
+    """Ids of the catalogue, the narrowest that apply."""
+    gain_bpb: float | None = None
+    """Bits per byte gained over the best known before; negative is worse; None where nothing believable is known."""
+    is_tried: bool = True
+    """False for what was only read about."""
+    cost_usd: float = Field(default=0.0, ge=0)
+    at: datetime | None = None
+    outcome: str = ""
+    """How it ended, in short: `keep`, `discard`, `crash`, or a doubt."""
+
+    @property
+    def families(self) -> list[str]:
+        """Families of its techniques, sorted; `other` alone where it names none."""
+        known = techniques.catalogue()
+        return sorted({known[id].family for id in self.techniques if id in known}) or [OTHER]
+
+    @property
+    def is_win(self) -> bool:
+        """Whether it improved on what was known."""
+        return self.gain_bpb is not None and self.gain_bpb > 0
+
+
+def of_workspace(workspace: Workspace) -> list[Attempt]:
+    """The ledger's rows as attempts, oldest first, with what their claims say where the folders are still there.
+
+    Raises:
+        UnreadableInput: results.tsv has a malformed line.
+    """
+    return of_rows(ledger.iterate(workspace.ledger), lambda name: _claim(workspace, name))
+
+
+def of_rows(rows: Iterable[Row], claim: Claims | None = None) -> list[Attempt]:
+    """Ledger rows as attempts, in their order; a gain is over the best kept row of the same tier before it."""
+    best: dict[str, float] = {}
+    found = []
+    for row in rows:
+        name = experiments.named_in(row.description)
+        hypothesis, claimed, at = claim(name) if claim else ("", [], None)
+        text = hypothesis or _text(row.description)
+        score = row.val_bpb if row.status != "crash" else None
+        before = best.get(row.tier)
+        found.append(
+            Attempt(
+                name=name,
+                source="experiment",
+                text=text,
+                techniques=narrowest(id for id in (*claimed, *mentioned(text)) if id in techniques.catalogue()),
+                gain_bpb=None if score is None or before is None else before - score,
+                cost_usd=max(0.0, row.cost_usd),
+                at=at or _day(name),
+                outcome=row.status,
+            )
+        )
+        if row.status == "keep" and score is not None:
+            best[row.tier] = min(score, best.get(row.tier, math.inf))
+    return found
+
+
+def of_competitors(competitors: Iterable[Competitor]) -> list[Attempt]:
+    """Others' submissions as attempts, by day; a gain is over the best credible one of an earlier day.
+
+    Undated ones come first and are compared with the naive baseline.
+    """
+    found = []
+    best = pending = rules.NAIVE_BASELINE_BPB
+    day = None
+    early = datetime.min.replace(tzinfo=UTC)
+    for one in sorted(competitors, key=lambda one: (_aware(one.published_at) or early, one.number or 0, one.name)):
+        today = one.published_at.date() if one.published_at else None
+        if today != day:
+            best, day = pending, today
+        gain = None if one.val_bpb is None else best - one.val_bpb
+        found.append(
+            Attempt(
+                name=one.name,
+                source="competitor",
+                text=one.name,
+                techniques=[id for id in one.techniques if id in techniques.catalogue()],
+                gain_bpb=None if gain is None or gain > CREDIBLE_GAIN_MAX else gain,
+                at=_aware(one.published_at),
+                outcome="; ".join(one.doubts)[:200],
+            )
+        )
+        if one.is_credible and one.val_bpb is not None:
+            pending = min(pending, one.val_bpb)
+    return found
+
+
+def of_items(items: Iterable[Item]) -> list[Attempt]:
+    """What was read, as things that nobody here has tried."""
+    return [
+        Attempt(
+            name=item.id,
+            source="item",
+            text=item.title,
+            techniques=list(mentioned(f"{item.title}. {item.text}")),
+            is_tried=False,
+            at=_aware(item.published_at),
+        )
+        for item in items
+    ]
+
+
+def by_family(attempts: Sequence[Attempt]) -> Mapping[str, list[Attempt]]:
+    """Family → the attempts that touch it, in their order."""
+    found: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        for family in attempt.families:
+            found.setdefault(family, []).append(attempt)
+    return found
+
+
+def _claim(workspace: Workspace, name: str) -> tuple[str, list[str], datetime | None]:
+    if not re.fullmatch(experiments.NAME, name):
+        return "", [], None
+    try:
+        claim = experiments.load(workspace.experiments / name)
+    except GolfError:  # moved away or damaged: the ledger's line is what is left
+        return "", [], None
+    return claim.hypothesis, claim.techniques, _aware(claim.created_at)
+
+
+def _text(description: str) -> str:
+    """A description without the folder's name before it."""
+    name, colon, rest = description.partition(": ")
+    return rest if colon and " " not in name else description
+
+
+def _day(name: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(name[:10]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -1,0 +1,161 @@
+"""What was supposed, foretold and found: hypotheses in the workspace's database, and what they teach.
+
+A new idea is compared with the nearest few of all earlier ones: SQLite's full-text index finds those that share its
+rarest concepts, `golf.research.likeness` then decides. So 50,000 records are asked in milliseconds.
+"""
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from golf import database
+from golf.research import quoting
+from golf.research.likeness import Likeness, idea, likeness
+from golf.schema import Noun
+from golf.workspace import Workspace
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS hypothesis (
+    id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, text TEXT NOT NULL, record TEXT NOT NULL
+);
+CREATE VIRTUAL TABLE IF NOT EXISTS hypothesis_concepts USING fts5(concepts, tokenize = "unicode61 tokenchars '_'");
+CREATE VIRTUAL TABLE IF NOT EXISTS hypothesis_vocabulary USING fts5vocab(hypothesis_concepts, row);
+"""
+
+CANDIDATES = 50
+"""Nearest records that are compared word by word."""
+
+RAREST = 3
+"""Concepts of an idea by which they are looked for; what all ideas share finds nothing."""
+
+ANSWER_BYTES_MAX = 400
+RULE_FAILURES_MIN = 2
+"""Failures of one idea that make a rule."""
+
+
+class Hypothesis(Noun):
+    """One supposition, as it was put before the run, and what came of it."""
+
+    name: str = Field(pattern=r"\S")
+    """The experiment's."""
+    text: str = Field(pattern=r"\S")
+    predicted_gain_bpb: float | None = None
+    """Foretold before the run; positive is better."""
+    gain_bpb: float | None = None
+    """Measured; None while it was not."""
+    status: Literal["open", "keep", "discard", "crash"] = "open"
+    at: datetime | None = None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it was tried, and gained nothing."""
+        return self.status in ("discard", "crash")
+
+
+class Tried(Noun):
+    """An earlier record that is the same idea."""
+
+    record: Hypothesis
+    kind: Likeness
+
+
+@contextlib.contextmanager
+def opened(workspace: Workspace) -> Iterator[sqlite3.Connection]:
+    """The workspace's database, with the memory's tables."""
+    with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+        yield connection
+
+
+def remember(connection: sqlite3.Connection, records: Iterable[Hypothesis]) -> None:
+    """Keep records; one with a known name takes the earlier one's place. All of them, or none."""
+    with database.transaction(connection):
+        for record in records:
+            old = connection.execute("SELECT id FROM hypothesis WHERE name = ?", (record.name,)).fetchone()
+            if old:
+                connection.execute("DELETE FROM hypothesis_concepts WHERE rowid = ?", (old["id"],))
+                connection.execute("DELETE FROM hypothesis WHERE id = ?", (old["id"],))
+            stamped = record if record.at else record.model_copy(update={"at": datetime.now(UTC)})
+            cursor = connection.execute(
+                "INSERT INTO hypothesis (name, text, record) VALUES (?, ?, ?)",
+                (record.name, record.text, stamped.model_dump_json()),
+            )
+            connection.execute(
+                "INSERT INTO hypothesis_concepts (rowid, concepts) VALUES (?, ?)",
+                (cursor.lastrowid, " ".join(_terms(record.text))),
+            )
+
+
+def recall(connection: sqlite3.Connection, text: str) -> list[Tried]:
+    """Earlier records that are the same idea as `text`, the newest first."""
+    terms = _terms(text)
+    marks = ", ".join("?" * len(terms))
+    known = connection.execute(f"SELECT term, doc FROM hypothesis_vocabulary WHERE term IN ({marks})", terms).fetchall()
+    rarest = [row["term"] for row in sorted(known, key=lambda row: (row["doc"], row["term"]))[:RAREST]]
+    if not rarest:
+        return []
+    rows = connection.execute(
+        "SELECT text, record FROM hypothesis WHERE id IN (SELECT rowid FROM hypothesis_concepts WHERE "
+        "hypothesis_concepts MATCH ? ORDER BY rank LIMIT ?) ORDER BY id DESC",
+        (" OR ".join(f'"{term}"' for term in rarest), CANDIDATES),
+    )
+    found = []
+    for row in rows:
+        if kind := likeness(row["text"], text):
+            found.append(Tried(record=Hypothesis.model_validate_json(row["record"]), kind=kind))
+    return found
+
+
+def you_tried_this(connection: sqlite3.Connection, text: str) -> str | None:
+    """What came of an idea the last time, in at most 400 bytes of UTF-8; None when it is new here."""
+    found = recall(connection, text)
+    if not found:
+        return None
+    last = next((one for one in found if one.record.status != "open"), found[0])
+    times = "" if len(found) == 1 else f" ({len(found)} records)"
+    failures = sum(one.record.is_failure for one in found)
+    said = quoting.one_line(last.record.text, 90)
+    name = quoting.one_line(last.record.name, 60)
+    answer = f"You tried this ({last.kind}){times}: {name} {said!r}: {_ended(last.record)}."
+    if failures >= RULE_FAILURES_MIN:
+        answer += f" It failed {failures} times; say what is different now."
+    return _fit(answer)
+
+
+def rules(connection: sqlite3.Connection) -> list[str]:
+    """What failed at least twice and never gained, a line per idea: `int5 for the MLP failed twice: …`."""
+    rows = connection.execute("SELECT record FROM hypothesis ORDER BY id")
+    records = [record for row in rows if (record := Hypothesis.model_validate_json(row["record"])).status != "open"]
+    groups: dict[tuple[str, ...], list[Hypothesis]] = {}
+    for record in records:
+        groups.setdefault(tuple(sorted(idea(record.text).concepts)), []).append(record)
+    found = []
+    for concepts, group in groups.items():
+        if concepts and len(group) >= RULE_FAILURES_MIN and all(one.is_failure for one in group):
+            times = "twice" if len(group) == 2 else f"{len(group)} times"
+            ended = "; ".join(f"{quoting.one_line(one.name, 60)} {_ended(one)}" for one in group[-3:])
+            found.append(f"{quoting.one_line(group[0].text, 80)} failed {times}: {ended}")
+    return found
+
+
+def _ended(record: Hypothesis) -> str:
+    if record.gain_bpb is None:
+        return record.status
+    foretold = "" if record.predicted_gain_bpb is None else f", {record.predicted_gain_bpb:+.4f} foretold"
+    return f"{record.status}, {record.gain_bpb:+.4f} BPB gained{foretold}"
+
+
+def _terms(text: str) -> list[str]:
+    """An idea's concepts as words of the index."""
+    return sorted({re.sub(r"\W+", "_", concept) for concept in idea(text).concepts})[:100]
+
+
+def _fit(text: str) -> str:
+    """`text` in at most `ANSWER_BYTES_MAX` bytes, no character halved."""
+    if len(text.encode()) <= ANSWER_BYTES_MAX:
+        return text
+    return text.encode()[: ANSWER_BYTES_MAX - 3].decode(errors="ignore") + "…"

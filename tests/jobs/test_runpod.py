@@ -57,7 +57,10 @@ def polled(backend: RunPod, remote_id: str) -> Remote:
 
 def is_up(backend: RunPod, remote_id: str) -> bool:
     backend.poll(remote_id)
-    return b"up" in backend.log(remote_id, 0)
+    try:
+        return b"up" in backend.log(remote_id, 0)
+    except BackendFailed:  # its sshd does not listen yet
+        return False
 
 
 def tried(act: Any) -> GolfError:

@@ -283,6 +283,9 @@ class SubmissionPlan(Noun):
     largest: list[str]
     """Names of its largest files."""
     settings: dict[str, str]
+    """The trainer's variables, as they are there."""
+    missing: str = ""
+    """What is not here to ask the provider with: a key, a login, a program."""
     time_limit_s: float
     """Of the run over all its seeds; on a back-end elsewhere of each launch, and every seed is one."""
     hourly_usd: float

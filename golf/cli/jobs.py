@@ -19,6 +19,9 @@ def register(verbs: verb.Verbs) -> None:
     stop = verb.add(verbs, "cancel", cancel, "ask a job to stop, then make sure", "golf cancel 3f2a1c")
     for parser in (one, wait_for, stop):
         parser.add_argument("id", help="the job's id, or an unambiguous beginning or ending of it")
+    stop.add_argument(
+        "--gone", action="store_true", help="close it unseen: the machine or container that it ran on is no more"
+    )
     end = verb.add(verbs, "reap", reap, "end what killed commands left running, here and elsewhere", "golf reap")
     end.add_argument(
         "--adopt",
@@ -57,13 +60,13 @@ def wait(arguments: argparse.Namespace) -> int:
 
 
 def cancel(arguments: argparse.Namespace) -> int:
-    """Cancelling an ended job changes nothing."""
+    """Cancelling an ended job changes nothing. Exit 1 when it is asked to stop and has not been seen to."""
     from golf.report import render
 
-    cancelled = LocalJobs(verb.opened()).cancel(arguments.id)
+    cancelled = LocalJobs(verb.opened()).cancel(arguments.id, arguments.gone)
     verb.opened()  # what the run had set aside comes back
     render.show(cancelled, json=arguments.json)
-    return 0
+    return 0 if cancelled.ended_at is not None else 1
 
 
 def reap(arguments: argparse.Namespace) -> int:
@@ -76,6 +79,8 @@ def reap(arguments: argparse.Namespace) -> int:
 
     workspace = Workspace.find()
     lost = reaper.reap(workspace)
+    if swept := reaper.sweep(workspace):
+        print(f"golf reap: {swept} processes of jobs that have ended were still there, and were ended", file=sys.stderr)
     leases = Leases(workspace.database)
     if arguments.adopt:
         leases.adopt()

@@ -23,7 +23,7 @@ def register(verbs: verb.Verbs) -> None:
     cup.add_argument("names", nargs="+", metavar="NAME", help="claimed experiments of one tier (golf new)")
     cup.add_argument("--tier", default="local", help="the tier they are on (default: local)")
     cup.add_argument("--budget", type=verb.whole, help="steps of the last round (default: the tier's ITERATIONS)")
-    cup.add_argument("--parallel", type=verb.whole, default=1, metavar="N", help="runs at the same time (default: 1)")
+    cup.add_argument("--parallel", type=verb.count, default=1, metavar="N", help="runs at the same time (default: 1)")
     cup.add_argument("--dry-run", action="store_true", help="show the rounds and what they cost, and play nothing")
 
     tiers = verb.add(
@@ -107,4 +107,4 @@ def _play(workspace: Workspace, names: Sequence[str], parallel: int, title: str)
         print(f"{done}/{total}  {what}", file=sys.stderr, flush=True)
 
     print(title, file=sys.stderr)
-    return many.play_all(workspace, names, at_once=max(1, parallel), on_change=tell)
+    return many.play_all(workspace, names, at_once=parallel, on_change=tell)

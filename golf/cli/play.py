@@ -39,7 +39,7 @@ def register(verbs: verb.Verbs) -> None:
     play.add_argument("--detach", action="store_true", help="return the job instead of waiting for it")
     play.add_argument("--dry-run", action="store_true", help="show what would be run, and run nothing")
     play.add_argument(
-        "--parallel", type=verb.whole, default=1, metavar="N", help="of several: how many at the same time (default: 1)"
+        "--parallel", type=verb.count, default=1, metavar="N", help="of several: how many at the same time (default: 1)"
     )
 
     past = verb.add(

@@ -40,6 +40,7 @@ def register(verbs: verb.Verbs) -> None:
     pay.add_argument(
         "--dry-run", action="store_true", help="show files, command, limits, price, gates and what would be asked"
     )
+    pay.add_argument("--again", action="store_true", help="repeat a paid run; the earlier one is kept")
 
 
 def review(arguments: argparse.Namespace) -> int:
@@ -95,7 +96,7 @@ def _submission(path: str, workspace: str | None) -> Path | None:
 
 
 def submit(arguments: argparse.Namespace) -> int:
-    """Exit 1 with what is missing when a gate is not passed."""
+    """Exit 1 with what is missing when a gate is not passed; a dry run's also when its provider cannot be asked."""
     from golf.play import submission
     from golf.report import render
 
@@ -103,8 +104,8 @@ def submit(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         planned = submission.plan(workspace, arguments.name, arguments.tier)
         render.show(planned, json=arguments.json)
-        return 0 if planned.promotion.promoted else 1
-    job = submission.submit(workspace, arguments.name, arguments.tier)
+        return 0 if planned.promotion.promoted and not planned.missing else 1
+    job = submission.submit(workspace, arguments.name, arguments.tier, again=arguments.again)
     render.show(job, json=arguments.json)
     print(f"follow it: golf wait {job.id}    end it: golf cancel {job.id}", file=sys.stderr)
     return 0

@@ -106,6 +106,10 @@ class Backend(Protocol):
         """Seconds that may be billed beyond a launch's limit: begun minutes, a machine that waits to be emptied."""
         ...
 
+    def lacks(self) -> str:
+        """What is missing here to ask it at all, and what supplies it; empty when nothing seems to be. Asks nobody."""
+        ...
+
     def submit(self, launch: Launch) -> str:
         """Start it, with its limit stated to the provider; returns the provider's id.
 
@@ -216,3 +220,15 @@ def open_backend(name: str, options: Mapping[str, Any]) -> Backend:
         raise BadConfig(f"back-end {name!r} cannot be loaded: {error}") from error
     except ValidationError as error:
         raise BadConfig(f"options of back-end {name}: {describe(error)}") from error
+
+
+def ready_backend(name: str, options: Mapping[str, Any]) -> Backend:
+    """As `open_backend`, of one that could be asked from here.
+
+    Raises:
+        BadConfig: also when a key, a login or a program is not there.
+    """
+    backend = open_backend(name, options)
+    if lacking := backend.lacks():
+        raise BadConfig(f"back-end {name} cannot be asked from here: {lacking}")
+    return backend

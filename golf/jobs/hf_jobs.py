@@ -106,6 +106,12 @@ class HfJobs:
         self._hardware: dict[str, JobHardwareInfo] | None = None
         self._endpoint = _endpoint(self.settings.endpoint)
 
+    def lacks(self) -> str:
+        """A login."""
+        from huggingface_hub import get_token
+
+        return "" if get_token() else "not logged in to Hugging Face. Log in: hf auth login, or set HF_TOKEN"
+
     def submit(self, launch: Launch) -> str:
         """Send the tree, then start the job.
 
@@ -322,11 +328,10 @@ class HfJobs:
         from huggingface_hub import HfApi, get_token
         from huggingface_hub.utils import disable_progress_bars
 
-        token = get_token()
-        if token is None:
-            raise Refused("not logged in to Hugging Face. Log in: hf auth login, or set HF_TOKEN")
+        if lacking := self.lacks():
+            raise Refused(lacking)
         disable_progress_bars()
-        return HfApi(endpoint=self._endpoint, token=token)
+        return HfApi(endpoint=self._endpoint, token=get_token())
 
     def _call(self, act: Callable[[], T], deadline: float, *, creates: bool = False) -> T:
         """What `act` returns; asked again only where it cannot have had an effect that must not be had twice.

@@ -6,9 +6,10 @@ the provider no longer has what was started, or never had it:
     planned ──asked──▶ asked ──held──▶ held ──gone──▶ gone
        └──────gone(0)────┴───────gone(cost)────┘
 
-`planned` was never asked for and costs nothing. `asked` may exist at the provider: only its listing tells, also after a
-crash between the question and the answer. `held` has the provider's id. A launch that was believed never to have come
-and then appears opens its lease again; a later word on what one cost stands where it is the higher.
+`planned` was never asked for and costs nothing, and what was refused is as if it had not been. `asked` may exist at
+the provider: only its listing tells, also after a crash between the question and the answer. `held` has the provider's
+id. A launch that was believed never to have come and then appears opens its lease again; a later word on what one cost
+stands where it is the higher.
 
 A workspace's tag is bound to its database's very file: what a copy of the folder lists is the original's, who renews it
 elsewhere, and is left alone (`foreign`) until somebody says that it is this one's now (`adopt`).
@@ -229,6 +230,14 @@ class Leases:
             now_us(), micro, billed_by, message[:500], key,
         )  # fmt: skip
         return is_first or (self._change("UPDATE leases SET cost = max(cost, ?) WHERE key = ?", micro, key) and False)
+
+    def refused(self, key: str, message: str) -> bool:
+        """The provider has said no: nothing was started, as if it had never been asked for."""
+        return self._change(
+            "UPDATE leases SET state = 'gone', asked_at = NULL, gone_at = ?, message = ? "
+            "WHERE key = ? AND state = 'asked'",
+            now_us(), message[:500], key,
+        )  # fmt: skip
 
     def give_back(self, run_id: str) -> int:
         """Close the leases of a run that were never asked for; returns how many."""

@@ -116,8 +116,11 @@ class LocalJobs:
             time.sleep(pause if left is None else min(pause, left))
             pause = min(pause * 1.5, 0.5)
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, is_gone: bool = False) -> Job:
         """Ask the job to stop, then make sure; cancelling an ended job changes nothing.
+
+        One whose processes are not seen from here is asked, and stays open until it has heard. `is_gone` is somebody's
+        word that what it ran on is no more, which closes it.
 
         Raises:
             NotFound: no such job.
@@ -126,7 +129,9 @@ class LocalJobs:
         if not record.has_ended:
             (self.store.folder(record.id) / "cancel").touch()
             job = self.wait(record.id, process.GRACE_S * 2 + 5)
-            if job.ended_at is None:  # the supervisor is stuck: end it and whatever it supervises
+            if job.ended_at is None and record.is_supervised is not None:  # stuck: end it and whatever it supervises
                 reaper.finish(self.store, self.store.get(record.id), "cancelled", "cancelled by force")
+            elif job.ended_at is None and is_gone:
+                self.store.ended(record.id, "cancelled", None, "given up: what it ran on is said to be no more")
             ending.due(self.workspace)
         return self.get(record.id)

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -40,6 +40,15 @@ class Ended:
     """Largest resident set among the child and the descendants it waited for."""
     wall_time_s: float
 
+    @property
+    def told(self) -> str:
+        """How it ended, in words."""
+        if self.reason is not None:
+            return f"was stopped: {self.reason}"
+        return (
+            f"was ended by signal {-self.exit_code}" if self.exit_code < 0 else f"ended with exit code {self.exit_code}"
+        )
+
 
 def start_time(pid: int) -> float | None:
     """When process `pid` started, in seconds after the machine did; None when there is no such process.
@@ -54,20 +63,23 @@ def start_time(pid: int) -> float | None:
 
 @functools.cache
 def place() -> str:
-    """Where the pids that this process sees mean something: machine, its boot, PID namespace; empty off Linux."""
+    """Where the pids that this process sees mean something: machine, its boot, PID namespace; dashes off Linux."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return ""
+        return "- - -"
 
 
-def lives(pid: int | None, started: float | None, where: str) -> bool | None:
-    """As `is_alive`, of a process seen at `where`; None where its pid means nothing here: in a container, say."""
-    if where in ("", place()):
+def lives(pid: int | None, started: float | None, where: str, here: str) -> bool | None:
+    """As `is_alive`, of a process seen at `where`; None where its pid means nothing `here`: in a container, say.
+
+    Both begin as `place` does.
+    """
+    if where == here:
         return is_alive(pid, started)
-    (machine, _, *space), (our_machine, _, *our_space) = where.split(" "), place().split(" ")
-    return False if (machine, space) == (our_machine, our_space) else None  # the same machine has been started anew
+    (machine, _, *rest), (our_machine, _, *our_rest) = where.split(" "), here.split(" ")
+    return False if (machine, rest) == (our_machine, our_rest) else None  # the same machine has been started anew
 
 
 def is_alive(pid: int | None, started: float | None) -> bool:
@@ -83,14 +95,17 @@ def is_alive(pid: int | None, started: float | None) -> bool:
 
 def marked(job_id: str) -> list[psutil.Process]:
     """Every process whose environment carries the job's mark, this one excepted."""
-    found = []
-    for process in psutil.process_iter():
-        if process.pid == os.getpid():
+    return [found for found, whose in all_marked() if whose == job_id]
+
+
+def all_marked() -> Iterator[tuple[psutil.Process, str]]:
+    """Every process whose environment carries a job's mark, and the job's id; this process excepted."""
+    for found in psutil.process_iter():
+        if found.pid == os.getpid():
             continue
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(JOB_MARK) == job_id:
-                found.append(process)
-    return found
+            if (job_id := found.environ().get(JOB_MARK)) is not None:
+                yield found, job_id
 
 
 def end(processes: Sequence[psutil.Process], grace_s: float = GRACE_S) -> None:

@@ -71,7 +71,10 @@ class Price:
         return round(self.at_most_usd if seconds < 0 else min(seconds * self.usd_per_s, self.at_most_usd), 6)
 
 
-ELSEWHERE = "started on another machine or in a container: whether it runs is not seen from here. golf cancel ends it"
+ELSEWHERE = (
+    "started on another machine, in a container or in the folder that this one was copied from: whether it runs is not "
+    "seen from here. golf cancel asks it to stop; if what it ran on is no more: golf cancel ID --gone"
+)
 """Of a job whose supervisor's pid means nothing here."""
 
 
@@ -109,7 +112,7 @@ def read_job(store: JobStore, record: Record) -> Job:
         iterations=_whole(slowest.get("iterations")),
         metrics={key: float(value) for key, value in slowest.items() if key not in ("step", "iterations")},
         heartbeat_age_s=None if record.has_ended or not ages else round(min(ages), 1),
-        cost_usd=0.0 if price is None else price.of(spent_s) if record.backend == "local" else _leased(store, record),
+        cost_usd=_leased(store, record) if record.backend != "local" else 0.0 if price is None else price.of(spent_s),
         exit_code=record.exit_code,
         result=outcome(folder).get("result") if record.state == "done" else None,
         message=record.message or ("" if record.has_ended or record.is_supervised is not None else ELSEWHERE),

@@ -8,6 +8,7 @@ import contextlib
 
 import psutil
 
+from golf.errors import NotFound
 from golf.jobs import process, progress
 from golf.jobs.store import JobStore, Record
 from golf.schema import JobState
@@ -29,6 +30,18 @@ def reap(workspace: Workspace) -> list[Record]:
         elif finish(store, record, "lost", "its supervisor was killed; what it left running was ended"):
             closed.append(store.get(record.id))
     return closed
+
+
+def sweep(workspace: Workspace) -> int:
+    """End what still runs of jobs that have ended here; returns how many processes that were."""
+    store, victims = JobStore(workspace), []
+    for found, job_id in process.all_marked():
+        with contextlib.suppress(NotFound):  # of another workspace
+            record = store.get(job_id)
+            if record.has_ended and record.place == record.here:
+                victims.append(found)
+    process.end(victims)
+    return len(victims)
 
 
 def finish(store: JobStore, record: Record, state: JobState, message: str) -> bool:

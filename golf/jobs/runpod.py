@@ -41,7 +41,7 @@ from golf.jobs.backend import (
     RemoteState,
     checked_endpoint,
 )
-from golf.jobs.runpod_client import RunPodClient, as_dict, checked_id
+from golf.jobs.runpod_client import RunPodClient, account_key, as_dict, checked_id
 from golf.jobs.ssh import FOLDER, Denied, Ssh, Unreachable, need_programs
 
 TEMPLATE = "y5cejece4j"
@@ -110,6 +110,15 @@ class RunPod:
         self._host_keys = tempfile.mkdtemp(prefix="caddie-")  # of this process's pods only: their addresses are reused
         weakref.finalize(self, shutil.rmtree, self._host_keys, ignore_errors=True)
 
+    def lacks(self) -> str:
+        """The account's key, ssh, rsync, or the private key that options name."""
+        try:
+            account_key()
+            self._need()
+        except BackendFailed as error:
+            return str(error)
+        return ""
+
     def submit(self, launch: Launch) -> str:
         """Create its pod, or find the one that its key has; the runner starts when `poll` finds it reachable.
 
@@ -119,9 +128,7 @@ class RunPod:
         """
         until = time.monotonic() + CALL_S
         try:
-            need_programs()
-            if self.settings.identity and not self._identity().is_file():
-                raise BackendFailed(f"options.identity names {self.settings.identity}, and there is no such file")
+            self._need()
             pods, now = self._list(until)
         except BackendFailed as error:
             raise Refused(f"nothing was asked of RunPod: {error}") from None
@@ -221,6 +228,11 @@ class RunPod:
             "env": [{"key": name, "value": value} for name, value in env.items()],
             "terminateAfter": datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
+
+    def _need(self) -> None:
+        need_programs()
+        if self.settings.identity and not self._identity().is_file():
+            raise BackendFailed(f"options.identity names {self.settings.identity}, and there is no such file")
 
     def _identity(self) -> Path:
         return Path(self.settings.identity).expanduser()

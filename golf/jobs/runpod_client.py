@@ -58,6 +58,17 @@ class _Unheard(_Again):
     """Worth asking again, and nothing was done."""
 
 
+def account_key() -> str:
+    """The account's key, read now and kept nowhere.
+
+    Raises:
+        Refused: it is not set.
+    """
+    if key := os.environ.get(KEY_NAME, "").strip():
+        return key
+    raise Refused(f"{KEY_NAME} is not set. Make a key in RunPod's console (Settings, API Keys) and export it")
+
+
 class RunPodClient:
     """One account at one endpoint."""
 
@@ -108,9 +119,7 @@ class RunPodClient:
     def _ask_once(self, method: str, path: str, until: float, body: dict[str, Any] | None) -> Answer:
         import httpx
 
-        key = os.environ.get(KEY_NAME, "").strip()
-        if not key:
-            raise Refused(f"{KEY_NAME} is not set. Make a key in RunPod's console (Settings, API Keys) and export it")
+        key = account_key()
         until = min(until, time.monotonic() + ANSWER_S)
         is_here = is_loopback(urlsplit(self.endpoint).hostname or "")
         try:

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -79,6 +80,14 @@ class SkyPilot:
     def beyond_s(self) -> float:
         """A cluster that nobody empties is there for its idle minutes."""
         return 60.0 * self.settings.idle_minutes
+
+    def lacks(self) -> str:
+        """SkyPilot itself."""
+        if shutil.which(self.settings.sky) is None:
+            return (
+                f"{self.settings.sky} is not on the PATH. Install it: uv tool install 'skypilot>=0.14'; then: sky check"
+            )
+        return ""
 
     def submit(self, launch: Launch) -> str:
         """Ask for the cluster; returns when SkyPilot has taken the request, long before there is one.

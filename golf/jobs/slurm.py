@@ -134,6 +134,10 @@ class Slurm:
         if shutil.which("sbatch") is None:
             raise MissingPackage("sbatch is not on the PATH: back-end slurm works on a login node of a Slurm cluster")
 
+    def lacks(self) -> str:
+        """Nothing: without Slurm's programs it is not even opened."""
+        return ""
+
     def submit(self, launch: Launch) -> str:
         """See `Backend`. A key whose folder is already there is not asked for again: its job is looked up."""
         folder = self._folder(launch.key)

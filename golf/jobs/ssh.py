@@ -148,6 +148,10 @@ class Ssh:
         self.settings = SshSettings.model_validate(dict(options))
         self._call_s = call_s
 
+    def lacks(self) -> str:
+        """ssh or rsync, where one is not installed."""
+        return lacking_program()
+
     def submit(self, launch: Launch) -> str:
         """Send the tree and start the runner; a key that was started before is not started again.
 
@@ -303,11 +307,18 @@ TIMED_OUT = -1
 """In place of an exit code."""
 
 
-def need_programs() -> None:
-    """Raises BackendFailed where ssh or rsync is not installed here."""
+def lacking_program() -> str:
+    """Of ssh and rsync one that is not installed here, and how it comes to be; empty when both are there."""
     for program, package in (("ssh", "openssh-client"), ("rsync", "rsync")):
         if shutil.which(program) is None:
-            raise BackendFailed(f"{program} is not installed here. Install it: sudo apt-get install {package}")
+            return f"{program} is not installed here. Install it: sudo apt-get install {package}"
+    return ""
+
+
+def need_programs() -> None:
+    """Raises BackendFailed where ssh or rsync is not installed here."""
+    if lacking := lacking_program():
+        raise BackendFailed(lacking)
 
 
 def _run(command: Sequence[str], given: bytes, until: float) -> tuple[int, bytes, str]:

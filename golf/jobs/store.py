@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     ended_at TEXT,
     supervisor_pid INTEGER,
     supervisor_started REAL,
-    place TEXT NOT NULL DEFAULT '',  -- where that pid means something
+    place TEXT NOT NULL,  -- where that pid means something, and the inode of this very file
     exit_code INTEGER,
     message TEXT NOT NULL DEFAULT ''
 );
@@ -59,6 +59,9 @@ class Record:
     supervisor_pid: int | None
     supervisor_started: float | None
     place: str
+    """Where that pid means something, and the database's inode: a copied folder's jobs are the original's."""
+    here: str
+    """The same, of whoever has read this row."""
     exit_code: int | None
     message: str
 
@@ -69,7 +72,7 @@ class Record:
     @property
     def is_supervised(self) -> bool | None:
         """Whether the process that answers for it lives; None where that cannot be told from here."""
-        return process.lives(self.supervisor_pid, self.supervisor_started, self.place)
+        return process.lives(self.supervisor_pid, self.supervisor_started, self.place, self.here)
 
 
 class JobStore:
@@ -96,7 +99,7 @@ class JobStore:
                 connection.execute(
                     "INSERT INTO jobs (id, kind, subject, backend, state, created_at, supervisor_pid, "
                     "supervisor_started, place) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
-                    (job_id, kind, subject, backend, now, *_myself()),
+                    (job_id, kind, subject, backend, now, *self._myself()),
                 )
         except sqlite3.IntegrityError:
             raise AmbiguousInput(f"{subject} is being played already. Watch it: golf jobs, golf wait ID") from None
@@ -116,7 +119,7 @@ class JobStore:
             changed = connection.execute(
                 "UPDATE jobs SET state = 'running', supervisor_pid = ?, supervisor_started = ?, place = ?, "
                 "started_at = ? WHERE id = ? AND state = 'queued'",
-                (*_myself(), _now(), job_id),
+                (*self._myself(), _now(), job_id),
             ).rowcount
         return changed > 0
 
@@ -146,7 +149,7 @@ class JobStore:
         if len(rows) != 1:
             count = "several jobs fit" if rows else "no job has"
             raise NotFound(f"{count} the id {job_id!r}. See them all: golf jobs")
-        return Record(**dict(rows[0]))
+        return Record(**dict(rows[0]), here=self._here())
 
     def recent(self, limit: int = 20, states: Sequence[str] = ()) -> list[Record]:
         """The newest jobs first, optionally only those in `states`."""
@@ -156,14 +159,17 @@ class JobStore:
             rows = connection.execute(
                 f"SELECT * FROM jobs {where} ORDER BY created_at DESC, rowid DESC LIMIT ?", (*states, limit)
             ).fetchall()
-        return [Record(**dict(row)) for row in rows]
+        here = self._here()
+        return [Record(**dict(row), here=here) for row in rows]
+
+    def _myself(self) -> tuple[int, float | None, str]:
+        return os.getpid(), process.start_time(os.getpid()), self._here()
+
+    def _here(self) -> str:
+        return f"{process.place()} {self.path.stat().st_ino}"
 
     def _connection(self) -> closing[sqlite3.Connection]:
         return closing(database.connect(self.path, TABLES))
-
-
-def _myself() -> tuple[int, float | None, str]:
-    return os.getpid(), process.start_time(os.getpid()), process.place()
 
 
 def _now() -> str:

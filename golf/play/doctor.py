@@ -6,13 +6,14 @@ Never asks a GPU anything while a job is running here: then it says so instead.
 import json
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from golf.errors import GolfError, NotFound
-from golf.jobs.backend import open_backend
+from golf.jobs.backend import ready_backend
 from golf.jobs.store import JobStore
 from golf.measure import shards
 from golf.play import init, settlement
@@ -26,6 +27,10 @@ mps = getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else []
 print(json.dumps({"torch": torch.__version__, "device": "cuda" if cuda else "mps" if mps else "cpu", "names": names}))
 """
+
+
+DISK_BYTES_MIN = 200_000_000
+"""Free bytes below which a run may not end: some artifacts of 16 MB, logs, and the database's own needs."""
 
 
 class Check(Noun):
@@ -76,8 +81,9 @@ def examine() -> Diagnosis:
     )
     checks.append(_program("codex", "npm install -g @openai/codex", optional=True))
     if workspace is not None:
-        checks.append(course(workspace))
+        checks += [_disk(workspace), course(workspace)]
         checks += [_tier(name, tier) for name, tier in workspace.config.tiers.items() if tier.backend != "local"]
+    checks.sort(key=lambda check: ("missing", "optional", "ok").index(check.verdict))  # what to mend is seen first
     return Diagnosis(ready=all(check.verdict != "missing" for check in checks), checks=checks)
 
 
@@ -101,16 +107,29 @@ def _tier(name: str, tier: TierSettings) -> Check:
     """Whether a tier elsewhere could be used from here; its provider is not asked."""
     try:
         settlement.price(name, tier)
-        open_backend(tier.backend, tier.options)
+        ready_backend(tier.backend, tier.options)
     except GolfError as error:
         return Check(name=f"tier {name}", verdict="optional", found=str(error), fix="see docs/compute.md")
     return Check(name=f"tier {name}", verdict="ok", found=f"{tier.backend}: its settings are usable; not asked")
 
 
+def _disk(workspace: Workspace) -> Check:
+    """Room for logs, weights and the database."""
+    free = shutil.disk_usage(workspace.root).free
+    found = f"{free / 1e9:.1f} GB free at {workspace.root}"
+    if free < DISK_BYTES_MIN:
+        return Check(name="disk", verdict="missing", found=found, fix="make room: a run leaves logs and weights")
+    return Check(name="disk", verdict="ok", found=found)
+
+
 def _training(workspace: Workspace | None) -> Check:
     """torch and its device, asked in the training interpreter."""
     python = workspace.python if workspace else sys.executable
-    if workspace is not None and JobStore(workspace).recent(1, ("running",)):
+    try:
+        is_running = workspace is not None and bool(JobStore(workspace).recent(1, ("running",)))
+    except sqlite3.Error as error:  # as on a full disk, which is said beside this
+        return Check(name="torch", verdict="missing", found=f"not asked: {error}", fix="see disk")
+    if is_running:
         return Check(name="torch", verdict="ok", found="not asked: a job is running, and its device is left alone")
     try:
         done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, timeout=120, check=False)

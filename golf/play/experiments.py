@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from golf import durable
 from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
+from golf.play import settlement
 from golf.schema import Experiment, Result
 from golf.workspace import TierSettings, Workspace, describe
 
@@ -112,15 +113,22 @@ def claim(
 
 
 def claimed(workspace: Workspace, name: str, **said: Any) -> Path:
-    """The experiment `name`: the one there is, or a new one when anything is `said` of it (see `claim`).
+    """The experiment `name` to be played: the one there is, or a new one when anything is `said` of it (see `claim`).
 
     Raises:
-        BadConfig: it exists, and something is said of it: a claim stands as it was written.
+        BadConfig: its tier would cost money, and nothing was written; or it exists, and something is said of it: a
+            claim stands as it was written.
         NotFound: it does not exist, and nothing is said of it.
     """
     given = {key: value for key, value in said.items() if value}
     if not exists(workspace, name):
-        return claim(workspace, name, **{"hypothesis": None, **given}) if given else find(workspace, name)
+        if not given:
+            return find(workspace, name)
+        parent = given.get("parent")
+        tier = given.get("tier") or ("local" if parent is None else load(find(workspace, parent)).tier)
+        if tier in workspace.config.tiers:
+            settlement.check_free(workspace, tier, name)
+        return claim(workspace, name, **{"hypothesis": None, **given})
     if given:
         raise BadConfig(
             f"{name} exists, and its claim stands as written ({', '.join(sorted(given))} would change it); "

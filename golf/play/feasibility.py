@@ -26,8 +26,8 @@ def feasibility_gate(workspace: Workspace, result: Result, settings: Mapping[str
         return Gate(name="feasibility", verdict="unknown", limit=limit, reason=f"its size cannot be predicted: {error}")
     scale = measured / before.bytes if measured and before.bytes else 1.0
     low, middle, high = (round(size * scale) for size in (after.low_bytes, after.bytes, after.high_bytes))
-    told = f"about {middle:,} bytes are predicted for the tier's settings ({low:,} to {high:,})"
-    return _gate(high <= limit, middle, limit, told)
+    told = f"{low:,} to {high:,} bytes are predicted for the tier's settings (about {middle:,}), and the most counts"
+    return _gate(high <= limit, high, limit, told)
 
 
 def _gate(fits: bool, value: int, limit: int, reason: str) -> Gate:

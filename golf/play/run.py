@@ -19,7 +19,6 @@ from golf.jobs import process, progress, salvage
 from golf.jobs.leases import Leases
 from golf.measure import artifact, bpb, logs, references, shards
 from golf.play import experiments, gate, promotion, record, settlement, transfer, worktree
-from golf.play.budget import cost_usd
 from golf.play.replay import Replay
 from golf.play.training import Setting, threads, train
 from golf.play.watching import why
@@ -186,7 +185,9 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         notes.append(f"promotion threshold {threshold.promotion:.2%}, {threshold.reason}")
     notes += _warnings(setting, seeds, baseline)
     if still := [one for one in Leases(workspace.database).of_run(setting.run_id) if one.state in ("asked", "held")]:
-        notes.append(f"cost_usd is until now: {len(still)} of its launches not known to be gone yet (golf budget)")
+        notes.append(
+            f"cost_usd is until now: {len(still)} of its launches not known to be gone yet (golf check-budget)"
+        )
     notes += sorted({f"scored on {seed.scored_on}" for seed in seeds})
     if left_out:
         notes.append(f"not in the snapshot: {', '.join(left_out[:5])}{' …' if len(left_out) > 5 else ''}")
@@ -211,7 +212,7 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         memory_gb=round(max(seed.memory_bytes for seed in seeds) / 1e9, 3),
         train_time_s=max(times) if len(times) == len(seeds) else None,
         eval_time_s=max(seed.eval_time_s for seed in seeds),
-        cost_usd=round(_cost_usd(setting), 4),
+        cost_usd=round(settlement.spent_usd(setting.workspace, setting.run_id), 4),
         seeds=seeds,
         promotion=decided,
         data=setting.data,
@@ -220,13 +221,6 @@ def _conclude(setting: Setting, seeds: list[SeedResult], left_out: list[str]) ->
         notes=notes,
         finished_at=datetime.now(UTC),
     )
-
-
-def _cost_usd(setting: Setting) -> float:
-    """Of this machine by the second, of others as their leases say."""
-    if setting.tier.backend != "local":
-        return settlement.spent_usd(setting.workspace, setting.run_id)
-    return cost_usd(time.monotonic() - setting.started, setting.tier.gpus, setting.tier.hourly_rate_usd)
 
 
 def _missing(setting: Setting) -> list[str]:
@@ -238,7 +232,7 @@ def _missing(setting: Setting) -> list[str]:
             continue
         lease = leases.get(seed)
         if lease is None or lease.asked_at is None:
-            why = "it was never asked for"
+            why = f"it was never started ({'no lease' if lease is None else lease.message or lease.state})"
         else:
             why = f"its launch left no result ({lease.message})"
         found.append(f"seed {seed} of the claim is missing, because this run was lost: {why}")

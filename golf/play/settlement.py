@@ -19,6 +19,24 @@ from golf.workspace import TierSettings, Workspace
 CENT = 0.01
 
 
+def is_free(tier: TierSettings) -> bool:
+    """Whether a run there costs nothing: the machine is one's own, and has no price."""
+    return tier.hourly_rate_usd == 0 and tier.backend in MAY_BE_FREE
+
+
+def check_free(workspace: Workspace, tier: str, name: str) -> None:
+    """`golf run` never spends money.
+
+    Raises:
+        BadConfig: the tier is not free, or there is none of the name.
+    """
+    if not is_free(workspace.tier(tier)):
+        raise BadConfig(
+            f"tier {tier!r} is not free; `golf run` never spends money. Play it on a free tier, then: "
+            f"golf submit {name} --tier {tier}"
+        )
+
+
 def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
     """What a run on the tier costs: its GPUs by the second, and for its whole time limit at most.
 
@@ -48,9 +66,15 @@ def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
 
 
 def spent_usd(workspace: Workspace, run_id: str) -> float:
-    """What a run's launches elsewhere have cost: as billed where they are gone, else by the second until now."""
-    leases = Leases(workspace.database).of_run(run_id)
-    return sum(one.cost_usd if one.state == "gone" else one.age_s() * one.usd_per_s for one in leases)
+    """What a run has cost until now: its launches elsewhere as billed or by the second, else its job here.
+
+    A run that records itself is not over: its last second or two are in the budget and not in its record.
+    """
+    store = JobStore(workspace)
+    try:
+        return read_job(store, store.get(run_id)).cost_usd
+    except NotFound:  # played by something that keeps its own books
+        return 0.0
 
 
 def settle(workspace: Workspace) -> None:

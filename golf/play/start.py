@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from golf import database, durable
-from golf.errors import AmbiguousInput, BadConfig, NotFound
+from golf.errors import AmbiguousInput, NotFound
 from golf.jobs import leases, watchdog
-from golf.jobs.backend import MAY_BE_FREE, open_backend
+from golf.jobs.backend import ready_backend
 from golf.jobs.local import LocalJobs
 from golf.jobs.store import Record
 from golf.measure import bpb, shards
-from golf.play import experiments, promotion, record, worktree
+from golf.play import experiments, promotion, record, settlement, worktree
 from golf.play.budget import cost_usd
 from golf.play.replay import Replay
 from golf.schema import Job, Plan
@@ -60,13 +60,14 @@ def start_run(
     record.recover(workspace)
     folder, tier = _playable(workspace, name, is_paid=pay is not None)
     result = experiments.read_result(folder)
+    written = experiments.load(folder)
     if result is not None and not again and result.status != "crash":
+        told = f"golf run {folder.name}" if pay is None else f"golf submit {written.parent} --tier {written.tier}"
         raise AmbiguousInput(
             f"{folder.name} was played already: val_bpb {result.val_bpb}, {result.status}. A changed idea is a new "
-            f"experiment; to repeat this one: golf run {folder.name} --again"
+            f"experiment; to repeat this one: {told} --again"
         )
-
-    claim = replay.claim if replay else experiments.load(folder)
+    claim = replay.claim if replay else written
 
     def request(row: Record, job_folder: Path) -> list[str]:
         if pay is not None:
@@ -204,13 +205,10 @@ def _playable(workspace: Workspace, name: str, is_paid: bool = False) -> tuple[P
     experiment = experiments.load(folder)
     worktree.toplevel(workspace.root)  # a run that cannot start is no crash
     tier = workspace.tier(experiment.tier)
-    if (tier.hourly_rate_usd > 0 or tier.backend not in MAY_BE_FREE) and not is_paid:
-        raise BadConfig(
-            f"tier {experiment.tier!r} is not free; `golf run` never spends money. Play it on a free "
-            f"tier, then: golf submit {folder.name} --tier {experiment.tier}"
-        )
+    if not is_paid:
+        settlement.check_free(workspace, experiment.tier, folder.name)
     if tier.backend != "local":
-        open_backend(tier.backend, tier.options)
+        ready_backend(tier.backend, tier.options)
     if not (folder / experiment.script).is_file():
         raise NotFound(f"{folder / experiment.script} is missing; {folder.name}/config.yaml names it as its script")
     settings = experiments.settings(workspace, experiment)

@@ -11,7 +11,8 @@ import sqlite3
 from pathlib import Path
 
 from golf.errors import BadConfig, RuleBroken
-from golf.jobs.backend import open_backend
+from golf.jobs import payload
+from golf.jobs.backend import RemoteSettings, open_backend, ready_backend
 from golf.jobs.progress import Price
 from golf.play import experiments, promotion, settlement, start, worktree
 from golf.play.budget import BudgetBook
@@ -24,13 +25,14 @@ NAME_CHARACTERS = 80
 """As `experiments.NAME` allows."""
 
 
-def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = False) -> Job:
-    """Start a played experiment on a paid tier; returns its job.
+def submit(workspace: Workspace, name: str, tier: str, *, again: bool = False, foreground: bool = False) -> Job:
+    """Start a played experiment on a paid tier; returns its job. `again`: although it has a paid result there.
 
     Raises:
         RuleBroken: a gate is not passed; the message names each that is missing and what would pass it.
         BudgetRefused: the money is not there, or another run took it in between.
-        BadConfig: the tier is free, has no price that can be computed, or its back-end is not in this version.
+        BadConfig: the tier is free, has no price that can be computed, or its back-end cannot be asked from here; or
+            the experiment is itself a paid run.
         UnreadableInput: the experiment has no score yet.
     """
     check(workspace, name, tier)
@@ -52,7 +54,7 @@ def submit(workspace: Workspace, name: str, tier: str, *, foreground: bool = Fal
         book.reserve(run_id, price.at_most_usd, tier, also=once_more)
 
     replay = Replay(commit=result.commit, experiment=folder.name, claim=claim, tier=settings)
-    return start.start_run(workspace, paid.name, pay=pay, replay=replay, foreground=foreground)
+    return start.start_run(workspace, paid.name, pay=pay, replay=replay, again=again, foreground=foreground)
 
 
 def check(workspace: Workspace, name: str, tier: str) -> Promotion:
@@ -64,7 +66,7 @@ def check(workspace: Workspace, name: str, tier: str) -> Promotion:
     settings = workspace.tier(tier)
     _price(workspace, name, tier)
     if settings.backend != "local":
-        open_backend(settings.backend, settings.options)
+        ready_backend(settings.backend, settings.options)
     found = promotion.check_promotion(workspace, name, tier)
     if not found.promoted:
         missing = [gate for gate in found.gates if gate.verdict == "fail"] or [
@@ -102,6 +104,9 @@ def plan(workspace: Workspace, name: str, tier: str) -> SubmissionPlan:
     }  # fmt: skip
     is_here = settings.backend == "local"
     backend = None if is_here else open_backend(settings.backend, settings.options)
+    there = RemoteSettings.model_validate(
+        {key: value for key, value in settings.options.items() if key in RemoteSettings.model_fields}
+    )
     return SubmissionPlan(
         experiment=folder.name,
         tier=tier,
@@ -113,7 +118,8 @@ def plan(workspace: Workspace, name: str, tier: str) -> SubmissionPlan:
         files=len(sizes),
         files_bytes=sum(sizes.values()),
         largest=sorted(sizes, key=lambda path: -sizes[path])[:3],
-        settings=env,
+        settings=env if backend is None else dict(payload.environment(one[claim.seeds[0]], there)),
+        missing="" if backend is None else backend.lacks(),
         time_limit_s=settings.time_limit_s,
         hourly_usd=round(price.usd_per_s * 3600, 6),
         at_most_usd=price.at_most_usd,
@@ -123,8 +129,13 @@ def plan(workspace: Workspace, name: str, tier: str) -> SubmissionPlan:
 
 
 def _price(workspace: Workspace, name: str, tier: str) -> Price:
-    seeds = experiments.load(experiments.find(workspace, name)).seeds
-    price = settlement.price(tier, workspace.tier(tier), len(seeds))
+    claim = experiments.load(experiments.find(workspace, name))
+    if claim.parent is not None and not settlement.is_free(workspace.tier(claim.tier)):
+        raise BadConfig(
+            f"{name} is itself a run on tier {claim.tier!r}, which costs money. Submit what earned it: "
+            f"golf submit {claim.parent} --tier {tier} --again"
+        )
+    price = settlement.price(tier, workspace.tier(tier), len(claim.seeds))
     if price.at_most_usd == 0:
         raise BadConfig(f"tier {tier!r} is free: it needs no submission. Play it: golf run (run_experiment)")
     return price

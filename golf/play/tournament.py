@@ -142,10 +142,10 @@ def plan(
     names = [experiments.find(workspace, name).name for name in candidates]
     for name in names:
         claim = experiments.load(workspace.experiments / name)
-        if names.count(name) > 1 or claim.tier != tier:
-            raise BadConfig(
-                f"{name} is on tier {claim.tier!r} and named {names.count(name)} times; want {tier!r}, once"
-            )
+        if names.count(name) > 1:
+            raise BadConfig(f"{name} is named {names.count(name)} times; name each candidate once")
+        if claim.tier != tier:
+            raise BadConfig(f"{name} is on tier {claim.tier!r}, and the tournament is on {tier!r}: --tier {claim.tier}")
         if unit in claim.env:
             raise BadConfig(f"{name} sets {unit} itself, which a tournament's rounds set; leave it out of its env")
     own = _whole(settings.env.get(unit, ""))

@@ -99,7 +99,7 @@ def train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) ->
         ended = trained(setting, seed, root, relative, watcher)
         if ended.reason is not None or ended.exit_code != 0:
             log = setting.log(seed)
-            raise JobFailed(f"training seed {seed} {_how(ended)}. Log: {log}\n{_tail(log)}")
+            raise JobFailed(f"training seed {seed} {ended.told}. Log: {log}\n{_tail(log)}")
         weights = _trained_weights(root, before, seed)
         target = setting.place / "artifact" / f"seed{seed}"
         target.mkdir(parents=True)
@@ -218,14 +218,6 @@ def threads(parallel: int) -> dict[str, str]:
     if parallel == 1:
         return {}
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // parallel))}
-
-
-def _how(ended: process.Ended) -> str:
-    if ended.reason is not None:
-        return f"was stopped: {ended.reason}"
-    if ended.exit_code < 0:
-        return f"was ended by signal {-ended.exit_code}"
-    return f"ended with exit code {ended.exit_code}"
 
 
 def _tail(log: Path, lines: int = 5) -> str:

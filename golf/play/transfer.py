@@ -130,13 +130,23 @@ def between(workspace: Workspace, local: str, paid: str, history: Path | None = 
     """The relation of two of the workspace's tiers, or of the pairs in a recorded history.
 
     Raises:
+        BadConfig: golf.toml has no such tier.
         UnreadableInput: not enough pairs, or the history is none.
     """
     if history is not None:
         found = read_history(history)
+        told = report(found)
     else:
-        found = [one.pair for one in paired(workspace) if (one.local.tier, one.paid.tier) == (local, paid)]
-    told = report(found)
+        for tier in (local, paid):
+            workspace.tier(tier)
+        known = paired(workspace)
+        found = [one.pair for one in known if (one.local.tier, one.paid.tier) == (local, paid)]
+        try:
+            told = report(found)
+        except UnreadableInput as error:
+            others = Counter(f"{one.local.tier} and {one.paid.tier}" for one in known)
+            there = ", ".join(f"{tiers}: {count}" for tiers, count in others.most_common(5)) or "none of any tiers"
+            raise UnreadableInput(f"{local} and {paid}: {error}. Pairs there are: {there} (--local, --tier)") from None
     return Transfer(
         local=local,
         paid=paid,

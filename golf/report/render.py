@@ -257,6 +257,7 @@ def _(noun: SubmissionPlan) -> View:
         f"dry run: {noun.experiment} on {noun.tier}",
         [
             Fact("backend", noun.backend),
+            *([Fact("missing", noun.missing)] if noun.missing else []),
             Fact("command", " ".join(noun.command)),
             Fact("seeds", noun.seeds),
             Fact("machines", noun.machines),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,28 +163,97 @@ def test_a_job_whose_submitter_died_before_starting_it_is_lost(workspace: Worksp
     assert JobStore(workspace).get(record.id).state == "lost"
 
 
+def in_a_container(workspace: Workspace, act: str) -> str:
+    """What `act` prints where no pid of ours means anything; `jobs` is the workspace's jobs."""
+    program = (
+        "from golf.jobs import reaper; from golf.jobs.local import LocalJobs; from golf.workspace import Workspace; "
+        f"workspace = Workspace.find(); jobs = LocalJobs(workspace); {act}"
+    )
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", program], capture_output=True, text=True
+    )
+    if "unshare" in done.stderr:
+        pytest.skip(f"no PID namespace can be made here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def test_a_job_is_not_lost_because_a_container_does_not_see_its_supervisor(workspace: Workspace) -> None:
+    in_a_container(workspace, "pass")
     job = start(workspace, SLEEP)
     eventually(lambda: is_up(job))
-    look = (
-        "from golf.jobs import reaper; from golf.jobs.local import LocalJobs; from golf.workspace import Workspace; "
-        f"w = Workspace.find(); reaper.reap(w); print(LocalJobs(w).get({job.id!r}).message)"
+    assert in_a_container(workspace, f"reaper.reap(workspace); print(jobs.get({job.id!r}).message)") == (
+        progress.ELSEWHERE
     )
-    looked = subprocess.run(
-        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", look], capture_output=True, text=True
-    )
-    if "unshare" in looked.stderr:
-        LocalJobs(workspace).cancel(job.id)
-        pytest.skip(f"no PID namespace can be made here: {looked.stderr.strip()}")
-    assert looked.stdout.strip() == progress.ELSEWHERE, looked.stderr
     assert JobStore(workspace).get(job.id).state == "running"
-    assert LocalJobs(workspace).cancel(job.id).state == "cancelled"
+    assert in_a_container(workspace, f"print(jobs.cancel({job.id!r}).state)") == "cancelled"  # its supervisor heard
+    assert processes_of(job) == []
+
+
+def test_what_a_container_cannot_see_it_does_not_close_and_the_next_look_here_ends_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_container(workspace, "pass")
+    job = start(workspace, TREE)
+    eventually(lambda: is_up(job))
+    record = JobStore(workspace).get(job.id)
+    assert record.supervisor_pid is not None
+    os.kill(record.supervisor_pid, signal.SIGKILL)
+    asked = f"from golf.jobs import process; process.GRACE_S = -2; print(jobs.cancel({job.id!r}).state)"
+    assert in_a_container(workspace, asked) == "running"
+    assert processes_of(job) != []
+    reaper.reap(workspace)
+    assert JobStore(workspace).get(job.id).state == "lost" and processes_of(job) == []
+
+
+def test_somebody_s_word_closes_a_job_whose_container_is_no_more(workspace: Workspace) -> None:
+    begun = "record = jobs.store.add('run', 'x', 'local'); jobs.store.started(record.id); print(record.id)"
+    job_id = in_a_container(workspace, begun)
+    jobs = LocalJobs(workspace)
+    jobs.store.folder(job_id).mkdir(parents=True)
+    reaper.reap(workspace)
+    assert jobs.get(job_id).state == "running" and jobs.get(job_id).message == progress.ELSEWHERE
+    process.GRACE_S, grace = -2.0, process.GRACE_S
+    try:
+        assert jobs.cancel(job_id).state == "running"
+        assert jobs.cancel(job_id, is_gone=True).state == "cancelled"
+    finally:
+        process.GRACE_S = grace
+
+
+def test_a_copied_folder_judges_none_of_the_original_s_jobs(workspace: Workspace, tmp_path: Path) -> None:
+    job = start(workspace, SLEEP)
+    eventually(lambda: is_up(job))
+    shutil.copytree(workspace.root, tmp_path / "copy")
+    copied = Workspace(tmp_path / "copy")
+    LocalJobs(workspace).cancel(job.id)
+    assert reaper.reap(copied) == []
+    assert JobStore(copied).get(job.id).state == "running"
+    assert LocalJobs(copied).get(job.id).message == progress.ELSEWHERE
+
+
+def test_what_still_runs_of_an_ended_job_is_swept_up_and_nobody_else_s(workspace: Workspace, tmp_path: Path) -> None:
+    store = JobStore(workspace)
+    ended, going = store.add("run", "x", "local"), store.add("run", "y", "local")
+    store.ended(ended.id, "cancelled", None, "")
+    shutil.copytree(workspace.root, tmp_path / "copy")
+    left = [
+        subprocess.Popen(["sleep", "600"], env={**os.environ, process.JOB_MARK: mark})
+        for mark in (ended.id, going.id, "of-another-workspace")
+    ]
+    try:
+        assert reaper.sweep(Workspace(tmp_path / "copy")) == 0
+        assert reaper.sweep(workspace) == 1
+        assert [child.poll() is None for child in left] == [False, True, True]
+    finally:
+        for child in left:
+            child.kill()
+            child.wait()
 
 
 @pytest.mark.parametrize(
     ("where", "lives"),
     [
-        ("", True),
         (process.place(), True),
         ("elsewhere 1-2-3 pid:[4026531836]", None),
         (re.sub(" .* ", " an-earlier-boot ", process.place()), False),
@@ -191,7 +261,7 @@ def test_a_job_is_not_lost_because_a_container_does_not_see_its_supervisor(works
     ],
 )
 def test_a_pid_means_something_where_it_was_seen_until_the_machine_is_started_anew(where: str, lives: object) -> None:
-    assert process.lives(os.getpid(), process.start_time(os.getpid()), where) is lives
+    assert process.lives(os.getpid(), process.start_time(os.getpid()), where, process.place()) is lives
 
 
 def test_an_ended_job_stays_as_it_ended(workspace: Workspace) -> None:

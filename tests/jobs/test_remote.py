@@ -114,7 +114,8 @@ def test_what_is_refused_costs_nothing_and_says_why(scene: Scene) -> None:
     scene.provider.fault("capacity")
     with pytest.raises(JobFailed, match="no capacity"):
         scene.run(TRAINS)
-    assert scene.lease.state == "gone" and scene.lease.cost == 0
+    assert (scene.lease.state, scene.lease.cost, scene.lease.asked_at) == ("gone", 0, None)  # as if never asked for
+    assert "no capacity" in scene.lease.message
 
 
 def test_a_launch_whose_answer_was_lost_is_found_and_followed(scene: Scene) -> None:

@@ -81,6 +81,37 @@ def test_what_a_provider_bills_beyond_the_limit_is_set_aside_with_it(far: Worksp
     assert plan.at_most_usd == pytest.approx(2 * 360 / 3600 * 20, abs=1e-6)
 
 
+def test_a_dry_run_shows_the_trainer_s_settings_as_they_are_on_the_other_side(far: Workspace) -> None:
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace(f'data = "{far.data}"\n[', '[').replace(
+        f'data = "{far.data}"\ntokenizer = "{far.tokenizer}"\n[tiers.far.env]', 'data = "/there"\n[tiers.far.env]'
+    ))  # fmt: skip
+    settings = submission.plan(Workspace(far.root), "next", "far").settings
+    assert settings["DATA_PATH"] == "/there" and "TOKENIZER_PATH" not in settings
+
+
+def test_what_cannot_be_asked_from_here_is_refused_before_anything_is_set_aside(far: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "provider").mkdir()
+    (tmp_path / "provider" / "fault-no_key").touch()
+    with pytest.raises(BadConfig, match="cannot be asked from here: a key"):
+        submission.submit(far, "next", "far")
+    assert submission.plan(far, "next", "far").missing == "a key"
+    told = {check.name: check for check in doctor.examine().checks}["tier far"]
+    assert (told.verdict, told.found.endswith("from here: a key")) == ("optional", True)
+    assert not Leases(far.database).planned() and not experiments.exists(far, "next-far")
+
+
+def test_a_run_that_its_provider_refused_costs_nothing_and_uses_up_no_hour(far: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "provider").mkdir()
+    (tmp_path / "provider" / "fault-capacity").touch()
+    job = submission.submit(far, "next", "far")
+    ended = LocalJobs(far).wait(job.id, 60)
+    assert ended.state == "failed" and "no capacity" in ended.message
+    record.recover(far)
+    money = BudgetBook(far.database, far.config.budget).state(3.0)
+    assert (money.reserved_usd, money.spent_usd, money.verdict) == (0.0, 0.0, "ok")
+
+
 def test_a_paid_back_end_without_a_price_is_refused(far: Workspace) -> None:
     toml = far.root / "golf.toml"
     toml.write_text(toml.read_text().replace("hourly_rate_usd = 20\n", ""))

@@ -1,15 +1,19 @@
 """Paid compute is reached through every gate, with the money set aside first; what ended is paid for once."""
 
+import os
 import re
+import signal
 import threading
 from pathlib import Path
 
 import pytest
-from scene import TINY, course_settings, scored, verdict
+from scene import TINY, course_settings, eventually, scored, verdict
 
-from golf.errors import BadConfig, BudgetRefused, RuleBroken, UnreadableInput
+from golf.errors import AmbiguousInput, BadConfig, BudgetRefused, RuleBroken, UnreadableInput
+from golf.jobs import process
 from golf.jobs.local import LocalJobs
 from golf.jobs.progress import Price
+from golf.jobs.store import JobStore
 from golf.play import experiments, ledger, override, record, review, submission
 from golf.play.budget import BudgetBook
 from golf.schema import Budget
@@ -103,6 +107,47 @@ def test_an_edit_after_the_verdict_takes_the_way_to_money_back(course_workspace:
         submission.submit(workspace, "next", "rented")
 
 
+def test_a_run_that_was_killed_costs_in_the_ledger_what_it_costs_in_the_budget(
+    course_workspace: Workspace,
+) -> None:
+    workspace = earned(course_workspace, '["sleep", "600"]')
+    job = submission.submit(workspace, "next", "rented")
+    eventually(lambda: LocalJobs(workspace).get(job.id).phase is not None)
+    pid = JobStore(workspace).get(job.id).supervisor_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not process.is_alive(pid, JobStore(workspace).get(job.id).supervisor_started))
+    record.recover(workspace)
+    (row,) = [row for row in ledger.read(workspace.ledger) if row.tier == "rented"]
+    assert 0 < row.cost_usd == pytest.approx(money(workspace).spent_usd, abs=1e-3)
+
+
+def test_a_paid_run_can_be_repeated_and_the_way_that_is_told_works(course_workspace: Workspace) -> None:
+    env = "".join(f'{key} = "{value}"\n' for key, value in TINY.items())
+    workspace = earned(
+        course_workspace, '["{python}", "-u", "{script}"]', script=BASELINE,
+        extra=f"[tiers.rented.env]\n{env}[budget]\nmin_interval_s = 0\n",
+    )  # fmt: skip
+    job = submission.submit(workspace, "next", "rented")
+    assert ended(workspace, job.id) == "done"
+    with pytest.raises(AmbiguousInput) as refused:
+        submission.submit(workspace, "next", "rented")
+    parent = experiments.find(workspace, "next").name
+    assert str(refused.value).endswith(f"golf submit {parent} --tier rented --again")
+    with pytest.raises(BadConfig, match=f"is itself a run on tier.*golf submit {parent} --tier rented --again"):
+        submission.submit(workspace, job.subject, "rented")
+    again = submission.submit(workspace, "next", "rented", again=True)
+    assert again.subject == job.subject and ended(workspace, again.id) == "done"
+    assert (workspace.experiments / job.subject / "earlier" / job.id).is_dir()
+
+
+def test_a_new_experiment_on_a_paid_tier_is_refused_before_it_is_written(course_workspace: Workspace) -> None:
+    workspace = earned(course_workspace)
+    with pytest.raises(BadConfig, match="never spends money"):
+        experiments.claimed(workspace, "fresh", hypothesis="h", parent="base", tier="rented")
+    assert not experiments.exists(workspace, "fresh")
+
+
 def test_a_budget_too_small_for_the_worst_case_is_a_gate(course_workspace: Workspace) -> None:
     workspace = earned(course_workspace, extra="[budget]\ntotal_usd = 51.9\nreserve_usd = 50\n")
     with pytest.raises(RuleBroken, match="budget: Blocked"):
@@ -119,7 +164,8 @@ def test_a_run_that_crashes_is_paid_for_once_and_never_above_what_was_set_aside(
     assert LocalJobs(workspace).get(job.id).cost_usd == pytest.approx(after.spent_usd, abs=1e-6)
     assert after.reserved_usd == 0
     assert 0 < after.spent_usd <= 2.0
-    assert [row.status for row in ledger.read(workspace.ledger) if row.tier == "rented"] == ["crash"]
+    (row,) = [row for row in ledger.read(workspace.ledger) if row.tier == "rented"]
+    assert row.status == "crash" and 0 < row.cost_usd <= after.spent_usd  # it was written a moment before the end
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,14 @@ def played_result(folder: Path) -> Result:
     return result
 
 
+def test_too_few_pairs_say_of_which_tiers_and_where_there_are_some(laddered: Workspace) -> None:
+    idea(laddered, "a", 1.8, 1.15, 10)
+    with pytest.raises(BadConfig, match="no tier 'nosuch'"):
+        transfer.between(laddered, "local", "nosuch")
+    with pytest.raises(UnreadableInput, match=r"^h100 and local: not enough pairs: 0 .*there are: local and h100: 1"):
+        transfer.between(laddered, "h100", "local")
+
+
 def test_a_changed_experiment_on_another_tier_is_no_pair(laddered: Workspace) -> None:
     first = idea(laddered, "a", 1.8, None, 10)
     child = experiments.claim(laddered, "b", hypothesis="other", parent=first.name, tier="h100", env={"MODEL_DIM": "9"})

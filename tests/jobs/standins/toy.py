@@ -31,6 +31,9 @@ class Toy:
         )
         self.folder.mkdir(parents=True, exist_ok=True)
 
+    def lacks(self) -> str:
+        return "a key" if self._is_bad("no_key") else ""
+
     def fault(self, name: str | None) -> None:
         """Begin a bad day (None: end them)."""
         for file in self.folder.glob("fault-*"):

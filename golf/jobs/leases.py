@@ -6,7 +6,7 @@ the provider no longer has what was started, or never had it:
     planned ──asked──▶ asked ──held──▶ held ──gone──▶ gone
        └──────gone(0)────┴───────gone(cost)────┘
 
-`planned` was never asked for and costs nothing, and what was refused is as if it had not been. `asked` may exist at
+`planned` was never asked for and costs nothing, as what was refused (gone at once) does not. `asked` may exist at
 the provider: only its listing tells, also after a crash between the question and the answer. `held` has the provider's
 id. A launch that was believed never to have come and then appears opens its lease again; a later word on what one cost
 stands where it is the higher.
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS leases (
     seen        INTEGER NOT NULL DEFAULT 0,                     -- the provider has shown it at least once
     gone_at     INTEGER,
     cost        INTEGER NOT NULL DEFAULT 0 CHECK (cost >= 0),   -- micro-dollars, once gone
-    billed_by   TEXT NOT NULL DEFAULT '',                       -- 'provider' or 'seconds', once gone
+    billed_by   TEXT NOT NULL DEFAULT '',                       -- a BilledBy, once gone
     message     TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS leases_by_run ON leases (run_id);
@@ -61,6 +61,8 @@ CREATE TABLE IF NOT EXISTS owner (tag TEXT PRIMARY KEY, inode INTEGER NOT NULL);
 RENEWALS = 6
 """In the time that a lease holds without one."""
 LeaseState = Literal["planned", "asked", "held", "gone"]
+BilledBy = Literal["provider", "seconds", "nobody"]
+"""nobody: the provider said no, and nothing was started."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,11 @@ class Lease:
     def cost_usd(self) -> float:
         """Dollars, once it is gone."""
         return self.cost / 1_000_000
+
+    @property
+    def may_have_started(self) -> bool:
+        """Whether it was asked for, and not refused; what was refused and has cost all the same was none the less."""
+        return self.asked_at is not None and (self.billed_by != "nobody" or self.cost > 0)
 
     def elapsed_s(self, now: int | None = None) -> float:
         """Seconds since it was asked for, by this machine's clock: negative where that was set back since; 0 before."""
@@ -221,7 +228,7 @@ class Leases:
         """The provider has shown it: from now on its silence means something."""
         self._change("UPDATE leases SET seen = 1 WHERE key = ?", key)
 
-    def gone(self, key: str, cost_usd: float, billed_by: Literal["provider", "seconds"], message: str) -> bool:
+    def gone(self, key: str, cost_usd: float, billed_by: BilledBy, message: str) -> bool:
         """The provider has nothing of it any more; False when that was known. The higher of two costs stands."""
         micro = max(0, round(cost_usd * 1_000_000))
         is_first = self._change(
@@ -230,14 +237,6 @@ class Leases:
             now_us(), micro, billed_by, message[:500], key,
         )  # fmt: skip
         return is_first or (self._change("UPDATE leases SET cost = max(cost, ?) WHERE key = ?", micro, key) and False)
-
-    def refused(self, key: str, message: str) -> bool:
-        """The provider has said no: nothing was started, as if it had never been asked for."""
-        return self._change(
-            "UPDATE leases SET state = 'gone', asked_at = NULL, gone_at = ?, message = ? "
-            "WHERE key = ? AND state = 'asked'",
-            now_us(), message[:500], key,
-        )  # fmt: skip
 
     def give_back(self, run_id: str) -> int:
         """Close the leases of a run that were never asked for; returns how many."""

@@ -101,7 +101,7 @@ def _ask(leases: Leases, backend: Backend, launch: Launch, lease: Lease, renewer
     try:
         remote_id = backend.submit(launch)
     except Refused as error:
-        leases.refused(launch.key, f"refused: {error}")
+        leases.gone(launch.key, 0.0, "nobody", f"refused: {error}")
         raise JobFailed(f"{launch.key} was not started: {error}") from error
     except Uncertain as error:
         remote_id = _look_for(leases, backend, lease, renewer)

@@ -231,7 +231,7 @@ def _missing(setting: Setting) -> list[str]:
         if seed in setting.seeds:
             continue
         lease = leases.get(seed)
-        if lease is None or lease.asked_at is None:
+        if lease is None or not lease.may_have_started:
             why = f"it was never started ({'no lease' if lease is None else lease.message or lease.state})"
         else:
             why = f"its launch left no result ({lease.message})"

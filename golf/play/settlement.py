@@ -92,7 +92,7 @@ def settle(workspace: Workspace) -> None:
             leases.give_back(record.id)
             if any(lease.state in ("asked", "held") for lease in its_leases):
                 continue  # something may still cost: its money stays set aside
-            if all(lease.asked_at is None for lease in its_leases):
+            if not any(lease.may_have_started for lease in its_leases):
                 book.release(record.id)
             else:
                 book.settle(record.id, sum(lease.cost for lease in its_leases) / MICRO)

@@ -130,7 +130,8 @@ def plan(workspace: Workspace, name: str, tier: str) -> SubmissionPlan:
 
 def _price(workspace: Workspace, name: str, tier: str) -> Price:
     claim = experiments.load(experiments.find(workspace, name))
-    if claim.parent is not None and not settlement.is_free(workspace.tier(claim.tier)):
+    its_tier = workspace.config.tiers.get(claim.tier)  # which golf.toml may have no more
+    if claim.parent is not None and its_tier is not None and not settlement.is_free(its_tier):
         raise BadConfig(
             f"{name} is itself a run on tier {claim.tier!r}, which costs money. Submit what earned it: "
             f"golf submit {claim.parent} --tier {tier} --again"

@@ -114,8 +114,18 @@ def test_what_is_refused_costs_nothing_and_says_why(scene: Scene) -> None:
     scene.provider.fault("capacity")
     with pytest.raises(JobFailed, match="no capacity"):
         scene.run(TRAINS)
-    assert (scene.lease.state, scene.lease.cost, scene.lease.asked_at) == ("gone", 0, None)  # as if never asked for
+    assert (scene.lease.state, scene.lease.cost, scene.lease.may_have_started) == ("gone", 0, False)
     assert "no capacity" in scene.lease.message
+
+
+def test_what_was_refused_and_comes_all_the_same_is_ended_and_paid_for(scene: Scene) -> None:
+    scene.book.asked(scene.key, 60.0)
+    scene.book.gone(scene.key, 0.0, "nobody", "refused: no capacity")
+    scene.provider.submit(toy.launch(scene.key, scene.lease.owner, scene.tree, STAYS))
+    (scene.provider.folder / scene.key / "billed").write_text("0.5")
+    assert ending.strays(scene.workspace)
+    assert scene.processes == 0
+    assert scene.lease.may_have_started and scene.lease.cost_usd == 0.5
 
 
 def test_a_launch_whose_answer_was_lost_is_found_and_followed(scene: Scene) -> None:

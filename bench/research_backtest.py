@@ -21,7 +21,7 @@ from golf import durable
 from golf.errors import GolfError
 from golf.referee import pull_requests, techniques
 from golf.referee.case import open_case
-from golf.research import attempts, directions
+from golf.research import attempts, bandit
 from golf.research.nouns import Competitor
 
 READ = (".py", ".md", ".json", ".sh")
@@ -119,7 +119,7 @@ def ours(episode: Episode) -> list[str]:
         for row in episode.known
     )  # fmt: skip
     now = datetime.fromisoformat(episode.day).replace(tzinfo=UTC)
-    return [row.technique for row in directions.scored(tried, now=now)]
+    return [row.technique for row in bandit.scored(tried, now=now)]
 
 
 def popularity(episode: Episode) -> list[str]:

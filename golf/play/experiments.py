@@ -159,6 +159,15 @@ def settings(workspace: Workspace, experiment: Experiment, tier: TierSettings | 
     return chosen
 
 
+def source(folder: Path, claim: Experiment) -> str:
+    """An experiment's script and settings, as text; the settings alone where the script cannot be read."""
+    settings = "\n".join(f"{key} = {value!r}" for key, value in sorted(claim.env.items()))
+    try:
+        return (folder / claim.script).read_text(encoding="utf-8", errors="replace") + "\n" + settings
+    except OSError:
+        return settings
+
+
 def model_script(script: Path) -> Path:
     """The script whose torch model an artifact is scored with: `script`, or its twin.
 

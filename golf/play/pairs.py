@@ -114,9 +114,9 @@ def family_of(workspace: Workspace, folder: Path) -> str:
     known = techniques.catalogue()
     named = [id for id in claim.techniques if id in known]
     if not named:
-        ours = techniques.in_source(_spoken(folder, claim))
+        ours = techniques.in_source(experiments.source(folder, claim))
         parent = None if claim.parent is None else workspace.experiments / claim.parent
-        before = {} if parent is None else techniques.in_source(_spoken(parent, experiments.load(parent)))
+        before = {} if parent is None else techniques.in_source(experiments.source(parent, experiments.load(parent)))
         named = [id for id in ours if id not in before and not known[id].baseline]
     families = Counter(known[id].family for id in named)
     return min(families, key=lambda family: (-families[family], family), default=OTHER)
@@ -140,9 +140,3 @@ def _readable(folder: Path) -> Result | None:
         return experiments.read_result(folder)
     except UnreadableInput:
         return None
-
-
-def _spoken(folder: Path, claim: Experiment) -> str:
-    """A claim's script and settings, as text."""
-    settings = "\n".join(f"{key} = {value!r}" for key, value in sorted(claim.env.items()))
-    return (folder / claim.script).read_text(encoding="utf-8", errors="replace") + "\n" + settings

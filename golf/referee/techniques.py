@@ -118,7 +118,7 @@ def sightings(case: Case) -> list[Sighting]:
     found = {
         id: Sighting(technique=id, state="claimed", evidence=evidence)
         for readme in case.readmes[:1]  # what lies beside it are notes, on what was merely tried as well
-        for id, evidence in _claims(readme)
+        for id, evidence in claimed(readme)
     }
     runs = duplicates.runs_of(case)
     named = {script: _in_code(runs[script.name].tokens) for script in case.scripts[: duplicates.SCRIPTS_MAX]}
@@ -159,7 +159,7 @@ def _phrases(kind: Literal["code", "prose"]) -> tuple[Mapping[str, frozenset[str
     found: dict[str, set[str]] = {}
     for technique in catalogue().values():
         for phrase in (*technique.words, *(technique.code if kind == "code" else technique.prose)):
-            found.setdefault("".join(_pieces(phrase)), set()).add(technique.id)
+            found.setdefault("".join(pieces(phrase)), set()).add(technique.id)
     beginnings = {phrase[:length] for phrase in found for length in range(1, len(phrase) + 1)}
     return {phrase: frozenset(ids) for phrase, ids in found.items()}, frozenset(beginnings)
 
@@ -167,17 +167,25 @@ def _phrases(kind: Literal["code", "prose"]) -> tuple[Mapping[str, frozenset[str
 PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+(?:\.\d+)?|²")
 
 
-def _pieces(text: str) -> list[str]:
-    return [piece.replace("²", "2").lower() for piece in PIECE.findall(text)]
+def pieces(text: str) -> list[str]:
+    """The words and numbers of prose or of a name in code, in lower case: `LeakyReLU²` is leaky, re, lu, 2."""
+    return [_piece(piece) for piece in PIECE.findall(text)]
 
 
-def _matches(pieces: Sequence[str], kind: Literal["code", "prose"]) -> Iterator[tuple[int, int, str]]:
-    """First and last-but-one piece of every phrase in a text, and the technique it gives away."""
-    phrases, beginnings = _phrases(kind)
+def _piece(found: str) -> str:
+    return found.replace("²", "2").lower()
+
+
+def phrases(pieces: Sequence[str], kind: Literal["code", "prose"]) -> Iterator[tuple[int, int, str]]:
+    """Every phrase of the catalogue among `pieces`: where it starts, where it has ended, and the technique it names.
+
+    One phrase may give away several techniques, and phrases may lie within each other; all of them are told.
+    """
+    known, beginnings = _phrases(kind)
     for start, word in enumerate(pieces):
         end = start + 1
         while word in beginnings:
-            for id in phrases.get(word, ()):
+            for id in known.get(word, ()):
                 yield start, end, id
             if end == len(pieces):
                 break
@@ -211,10 +219,10 @@ def _spotted(name: str) -> Mapping[str, tuple[str, ...]]:
     """The techniques a name gives away, each with what else the name says: `use_xsa` is XSA and `use`."""
     if len(name) > 100 or not name.isidentifier() or keyword.iskeyword(name):
         return {}
-    pieces = _pieces(name)
+    parts = pieces(name)
     found: dict[str, tuple[str, ...]] = {}
-    for start, end, id in _matches(pieces, "code"):
-        rest = (*pieces[:start], *pieces[end:])
+    for start, end, id in phrases(parts, "code"):
+        rest = (*parts[:start], *parts[end:])
         if id not in found or len(rest) < len(found[id]):
             found[id] = rest
     return found
@@ -278,8 +286,12 @@ ASIDE = re.compile(
 """Headings of what was tried, planned or done by others; nothing below them, to the next heading, is a claim."""
 
 
-def _claims(readme: TextFile) -> Iterator[tuple[str, Evidence]]:
-    """Techniques that a README speaks of without denying them, where it first does."""
+def claimed(readme: TextFile) -> Iterator[tuple[str, Evidence]]:
+    """Techniques that a README, or any prose, speaks of without denying them, where it first does.
+
+    What stands in a fenced block, or below a heading of what failed, is planned or was done by others, is left out, and
+    so is what lies beyond the first 2,000 characters of a line.
+    """
     seen: set[str] = set()
     aside = fenced = False
     for number, line in enumerate(readme.lines, start=1):
@@ -297,10 +309,9 @@ def _claims(readme: TextFile) -> Iterator[tuple[str, Evidence]]:
 
 def _spoken_of(line: str) -> Iterator[str]:
     places = list(PIECE.finditer(line))
-    pieces = [place[0].replace("²", "2").lower() for place in places]
-    for start, end, id in _matches(pieces, "prose"):
+    for start, end, id in phrases([_piece(place[0]) for place in places], "prose"):
         before = max(0, start - 4)
         clause = BREAK.split(line[places[before].start() : places[start].start()])[-1]
         behind = line[places[end - 1].end() : places[min(end + 1, len(places) - 1)].end()]
-        if DENYING.isdisjoint(_pieces(clause)) and DENIED.isdisjoint(_pieces(BREAK.split(behind.lstrip(" :=*"))[0])):
+        if DENYING.isdisjoint(pieces(clause)) and DENIED.isdisjoint(pieces(BREAK.split(behind.lstrip(" :=*"))[0])):
             yield id

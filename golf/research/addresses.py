@@ -50,8 +50,12 @@ def checked_redirect(source: str, target: str) -> None:
 
 
 def host_of(url: str) -> str:
-    """The host and port of an address, for messages."""
-    return told(urlsplit(url).netloc.rpartition("@")[2], 100)
+    """The host and port of an address, for messages; of what is none the words."""
+    try:
+        place = urlsplit(url).netloc
+    except ValueError:
+        place = url
+    return told(place.rpartition("@")[2], 100)
 
 
 def _is_here(host: str) -> bool:

@@ -1,24 +1,26 @@
 """Everything that was tried, by whomever, in one form: its techniques, what came of it, and what it cost.
 
 A gain is counted against the best score that was known before the attempt, so that repeating what is known gains
-nothing. What could not be measured, or is not believed, has no gain: it is a try and teaches nothing about the score.
+nothing. What could not be measured, or gains more than anybody credibly did, has no gain: it is a try and teaches
+nothing about the score.
 """
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, FiniteFloat
 
 from golf import rules
-from golf.errors import GolfError
-from golf.play import experiments, ledger
+from golf.play import ledger
 from golf.referee import techniques
+from golf.research import foreign
 from golf.research.mentions import mentioned, narrowest
 from golf.research.nouns import Competitor, Item
-from golf.schema import Noun, Row
+from golf.research.standing import experiment_of
+from golf.schema import Experiment, Noun, Row
 from golf.workspace import Workspace
 
 OTHER = "other"
@@ -30,9 +32,8 @@ CREDIBLE_GAIN_MAX = 0.03
 Source: the records of openai/parameter-golf: after the first two days no credible one improved on the last by more.
 """
 
-
-Claims = Callable[[str], tuple[str, list[str], datetime | None]]
-"""An experiment's name → its hypothesis, claimed techniques, and when it was claimed."""
+NAME_CHARS = 80
+"""Of a name that is a description's own words."""
 
 
 class Attempt(Noun):
@@ -44,20 +45,25 @@ class Attempt(Noun):
     """What was to be shown, in the words of whoever tried it."""
     techniques: list[str] = []
     """Ids of the catalogue, the narrowest that apply."""
-    gain_bpb: float | None = None
+    gain_bpb: FiniteFloat | None = None
     """Bits per byte gained over the best known before; negative is worse; None where nothing believable is known."""
-    is_tried: bool = True
-    """False for what was only read about."""
     cost_usd: float = Field(default=0.0, ge=0)
-    at: datetime | None = None
+    at: AwareDatetime | None = None
+    tier: str = ""
+    """Of an experiment."""
     outcome: str = ""
     """How it ended, in short: `keep`, `discard`, `crash`, or a doubt."""
 
-    @property
+    @cached_property
     def families(self) -> list[str]:
         """Families of its techniques, sorted; `other` alone where it names none."""
         known = techniques.catalogue()
         return sorted({known[id].family for id in self.techniques if id in known}) or [OTHER]
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether it is more than something to read about."""
+        return self.source != "item"
 
     @property
     def is_win(self) -> bool:
@@ -71,17 +77,21 @@ def of_workspace(workspace: Workspace) -> list[Attempt]:
     Raises:
         UnreadableInput: results.tsv has a malformed line.
     """
-    return of_rows(ledger.iterate(workspace.ledger), lambda name: _claim(workspace, name))
+    return of_rows(ledger.iterate(workspace.ledger), lambda row: experiment_of(workspace, row.description)[1])
 
 
-def of_rows(rows: Iterable[Row], claim: Claims | None = None) -> list[Attempt]:
-    """Ledger rows as attempts, in their order; a gain is over the best kept row of the same tier before it."""
+def of_rows(rows: Iterable[Row], claim: Callable[[Row], Experiment | None] = lambda row: None) -> list[Attempt]:
+    """Ledger rows as attempts, in their order; a gain is over the best kept row of the same tier before it.
+
+    Techniques are those that words name, the claim's or the row's own. Scripts are not read, of a whole ledger they are
+    too many (`golf.research.standing.techniques_of` reads those of a few rows).
+    """
     best: dict[str, float] = {}
     found = []
     for row in rows:
-        name = experiments.named_in(row.description)
-        hypothesis, claimed, at = claim(name) if claim else ("", [], None)
-        text = hypothesis or _text(row.description)
+        name, words = _named(row.description)
+        said = claim(row)
+        text = said.hypothesis if said else words
         score = row.val_bpb if row.status != "crash" else None
         before = best.get(row.tier)
         found.append(
@@ -89,10 +99,13 @@ def of_rows(rows: Iterable[Row], claim: Claims | None = None) -> list[Attempt]:
                 name=name,
                 source="experiment",
                 text=text,
-                techniques=narrowest(id for id in (*claimed, *mentioned(text)) if id in techniques.catalogue()),
+                techniques=narrowest(
+                    id for id in (*(said.techniques if said else ()), *mentioned(text)) if id in techniques.catalogue()
+                ),
                 gain_bpb=None if score is None or before is None else before - score,
                 cost_usd=max(0.0, row.cost_usd),
-                at=at or _day(name),
+                at=foreign.moment(said.created_at if said else name[:10]),
+                tier=row.tier,
                 outcome=row.status,
             )
         )
@@ -110,7 +123,7 @@ def of_competitors(competitors: Iterable[Competitor]) -> list[Attempt]:
     best = pending = rules.NAIVE_BASELINE_BPB
     day = None
     early = datetime.min.replace(tzinfo=UTC)
-    for one in sorted(competitors, key=lambda one: (_aware(one.published_at) or early, one.number or 0, one.name)):
+    for one in sorted(competitors, key=lambda one: (one.published_at or early, one.number or 0, one.name)):
         today = one.published_at.date() if one.published_at else None
         if today != day:
             best, day = pending, today
@@ -122,7 +135,7 @@ def of_competitors(competitors: Iterable[Competitor]) -> list[Attempt]:
                 text=one.name,
                 techniques=[id for id in one.techniques if id in techniques.catalogue()],
                 gain_bpb=None if gain is None or gain > CREDIBLE_GAIN_MAX else gain,
-                at=_aware(one.published_at),
+                at=one.published_at,
                 outcome="; ".join(one.doubts)[:200],
             )
         )
@@ -139,44 +152,15 @@ def of_items(items: Iterable[Item]) -> list[Attempt]:
             source="item",
             text=item.title,
             techniques=list(mentioned(f"{item.title}. {item.text}")),
-            is_tried=False,
-            at=_aware(item.published_at),
+            at=item.published_at,
         )
         for item in items
     ]
 
 
-def by_family(attempts: Sequence[Attempt]) -> Mapping[str, list[Attempt]]:
-    """Family → the attempts that touch it, in their order."""
-    found: dict[str, list[Attempt]] = {}
-    for attempt in attempts:
-        for family in attempt.families:
-            found.setdefault(family, []).append(attempt)
-    return found
-
-
-def _claim(workspace: Workspace, name: str) -> tuple[str, list[str], datetime | None]:
-    if not re.fullmatch(experiments.NAME, name):
-        return "", [], None
-    try:
-        claim = experiments.load(workspace.experiments / name)
-    except GolfError:  # moved away or damaged: the ledger's line is what is left
-        return "", [], None
-    return claim.hypothesis, claim.techniques, _aware(claim.created_at)
-
-
-def _text(description: str) -> str:
-    """A description without the folder's name before it."""
+def _named(description: str) -> tuple[str, str]:
+    """The experiment's name before a description, and the rest; a row of another loop is named by its own words."""
     name, colon, rest = description.partition(": ")
-    return rest if colon and " " not in name else description
-
-
-def _day(name: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(name[:10]).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+    if colon and " " not in name:
+        return name, rest
+    return foreign.line(description, NAME_CHARS) or "?", description

@@ -6,9 +6,10 @@ strangers stand on one line in quotes, cut, without the signs that Markdown or H
 Source of the numbers: "Parameter Golf Auto Research" (2026-03-27), what is injected into program.md every six hours.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 
-from golf.research import quoting
+from golf.research import foreign
 from golf.research.nouns import Competitor, Graded, Verified
 from golf.research.sections import Sections
 from golf.schema import Row
@@ -38,7 +39,7 @@ _INERT = str.maketrans({"<": "‹", ">": "›", "|": "¦", "`": "'", '"': "'", "
 def blocks(
     graded: Sequence[Graded], rows: Sequence[Row], competitors: Sequence[Competitor], verified: Sequence[Verified]
 ) -> Sections:
-    """The four sections; `rows` are the ledger's, oldest first."""
+    """The four sections; `rows` are the ledger's, and all are oldest first."""
     return Sections(
         research=research(graded),
         history=history(rows),
@@ -48,15 +49,22 @@ def blocks(
 
 
 def best_graded(graded: Iterable[Graded]) -> list[Graded]:
-    """Each item once, as it was graded last, the highest total first; what is ruled out is left out."""
-    newest = {one.item_id: one for one in sorted(graded, key=lambda one: one.graded_at)}
-    allowed = [one for one in newest.values() if not one.ruled_out and one.total > 0]
+    """Each item once, by its last grade, the highest total first; what either grader's last one rules out is left out.
+
+    The last is the last in the order given: a clock may have been ahead.
+    """
+    newest: dict[str, Graded] = {}
+    opinions: dict[tuple[str, str], Graded] = {}
+    for one in graded:
+        newest[one.item_id] = opinions[one.item_id, one.graded_by] = one
+    ruled_out = {one.item_id for one in opinions.values() if one.ruled_out}
+    allowed = [one for one in newest.values() if one.item_id not in ruled_out and one.total > 0]
     return sorted(allowed, key=lambda one: (-one.total, one.item_id))
 
 
 def best_verified(verified: Iterable[Verified]) -> list[Verified]:
-    """Each item once, as it was verified last, the highest total first."""
-    newest = {one.item_id: one for one in sorted(verified, key=lambda one: one.verified_at)}
+    """Each item once, by the last record in the order given, the highest total first."""
+    newest = {one.item_id: one for one in verified}
     return sorted(newest.values(), key=lambda one: (-one.after, one.item_id))
 
 
@@ -72,10 +80,8 @@ def notable(competitors: Iterable[Competitor]) -> list[Competitor]:
 def research(graded: Sequence[Graded]) -> str:
     """The 12 best items in at most 12,000 characters."""
     found = best_graded(graded)
-    if not found:
-        return "Nothing that was read is worth trying yet."
-    items = [_researched(number, one) for number, one in enumerate(found[:RESEARCH_ITEMS], start=1)]
-    return fitted("", items, len(found), RESEARCH_CHARS_MAX)
+    items = map(_researched, itertools.count(1), found[:RESEARCH_ITEMS])
+    return fitted("", [*items], len(found), RESEARCH_CHARS_MAX) or "Nothing that was read is worth trying yet."
 
 
 def history(rows: Sequence[Row]) -> str:
@@ -98,10 +104,8 @@ def competitor_table(competitors: Sequence[Competitor]) -> str:
 def verified_briefs(verified: Sequence[Verified]) -> str:
     """The 5 best verified items: what reading them in full did to their total, and how to build them."""
     found = best_verified(verified)
-    if not found:
-        return "Nothing was read in full yet."
-    items = [_checked(number, one) for number, one in enumerate(found[:VERIFIED_ITEMS], start=1)]
-    return fitted("", items, len(found), VERIFIED_CHARS_MAX)
+    items = map(_checked, itertools.count(1), found[:VERIFIED_ITEMS])
+    return fitted("", [*items], len(found), VERIFIED_CHARS_MAX) or "Nothing was read in full yet."
 
 
 def fitted(head: str, items: Sequence[str], total: int, most: int, size: Callable[[str], int] = len) -> str:
@@ -130,7 +134,7 @@ def quoted(words: str, chars_max: int) -> str:
 
 def inert(words: str, chars_max: int) -> str:
     """As `quoted`, bare: for names and addresses."""
-    return quoting.one_line(words, chars_max).translate(_INERT)
+    return foreign.line(words, chars_max).translate(_INERT)
 
 
 def bpb(value: float | None) -> str:

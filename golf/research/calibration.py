@@ -5,21 +5,21 @@ not be shown to predict is not thereby shown useless: the interval says what is 
 """
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from golf.measure.significance import t_quantile
+from pydantic import FiniteFloat
+
+from golf.research import rubric
 from golf.research.nouns import Graded
 from golf.schema import Noun
 
 if TYPE_CHECKING:
     import numpy as np
 
-DIMENSIONS = {
-    "bpb_impact": 3, "size_compatibility": 3, "time_compatibility": 2, "implementability": 4, "novelty": 3,
-    "competitor_validated": 2,
-}  # fmt: skip
-"""Dimension → its highest grade. Source: "Parameter Golf Auto Research" (2026-03-27), grading."""
+DIMENSIONS = {name: rubric.highest(name) for name in rubric.ALL_DIMENSIONS}
+"""Dimension → its highest grade."""
 
 OUTCOMES_MIN = 20
 """Fewer outcomes say nothing: a correlation of 0.5 is then missed more often than found."""
@@ -29,8 +29,10 @@ LEVEL = 0.05
 
 PERMUTATIONS = 2_000
 
-NOTHING = "this dimension predicts nothing"
-NOT_ENOUGH = "not enough outcomes"
+Verdict = Literal["predicts", "this dimension predicts nothing", "not enough outcomes", "no spread"]
+
+NOTHING: Verdict = "this dimension predicts nothing"
+NOT_ENOUGH: Verdict = "not enough outcomes"
 
 
 class Dimension(Noun):
@@ -45,7 +47,7 @@ class Dimension(Noun):
     """Its 95 % interval."""
     p: float | None
     """Chance of a correlation so far above 0 if grades said nothing, by permutation."""
-    verdict: Literal["predicts", "this dimension predicts nothing", "not enough outcomes", "no spread"]
+    verdict: Verdict
     weight: float | None
     """Proposed factor of its grade: 1 leaves it; totals keep their scale. None while there are too few outcomes."""
 
@@ -62,14 +64,13 @@ class Outcome(Noun):
     """A graded item that was tried."""
 
     graded: Graded
-    gain_bpb: float
+    gain_bpb: FiniteFloat
     """Measured; positive is better."""
 
 
 def calibrate(outcomes: Sequence[Outcome], seed: int = 1337) -> Calibration:
     """Every dimension against measured gains; `competitor_validated` counts where it was graded."""
-    found = [_against(name, outcomes, seed) for name in DIMENSIONS]
-    found = _weighted(found)
+    found = _weighted([_against(name, outcomes, seed) for name in DIMENSIONS])
     useless = [one.name for one in found if one.verdict == NOTHING]
     if len(outcomes) < OUTCOMES_MIN:
         summary = f"{NOT_ENOUGH}: {len(outcomes)} of {OUTCOMES_MIN} graded items have a measured result"
@@ -94,20 +95,20 @@ def spearman(grades: Sequence[float], gains: Sequence[float], seed: int = 1337) 
     shuffled = np.random.default_rng(seed).permuted(np.tile(y, (PERMUTATIONS, 1)), axis=1)
     above = int(np.count_nonzero(shuffled @ x / len(x) >= rho - 1e-12))
     z = math.atanh(max(-0.9999, min(0.9999, rho)))
-    margin = t_quantile(0.975, 1e6) * math.sqrt(1.06 / (len(x) - 3))
+    margin = statistics.NormalDist().inv_cdf(0.975) * math.sqrt(1.06 / (len(x) - 3))
     return rho, min(rho, math.tanh(z - margin)), max(rho, math.tanh(z + margin)), (above + 1) / (PERMUTATIONS + 1)
 
 
 def _against(name: str, outcomes: Sequence[Outcome], seed: int) -> Dimension:
     pairs = [(grade, one.gain_bpb) for one in outcomes if (grade := getattr(one.graded, name)) is not None]
-    verdict: Literal["not enough outcomes", "no spread"] = "not enough outcomes"
+    verdict = NOT_ENOUGH
     if len(pairs) >= OUTCOMES_MIN:
         verdict = "no spread"
         if len({grade for grade, _ in pairs}) > 1 and len({gain for _, gain in pairs}) > 1:
             rho, low, high, p = spearman([grade for grade, _ in pairs], [gain for _, gain in pairs], seed)
             return Dimension(
                 name=name, outcomes=len(pairs), correlation=rho, low=low, high=high, p=p,
-                verdict="predicts" if p <= LEVEL else "this dimension predicts nothing", weight=None,
+                verdict="predicts" if p <= LEVEL else NOTHING, weight=None,
             )  # fmt: skip
     return Dimension(
         name=name, outcomes=len(pairs), correlation=None, low=None, high=None, p=None, verdict=verdict, weight=None

@@ -9,28 +9,13 @@ import math
 import re
 from collections.abc import Iterator
 
-from golf.research import gains, quoting
+from golf.research import foreign, gains
+from golf.research.dependencies import Dependency, needed
+from golf.research.statements import Stated, clause, is_denied, quoted, stated
 from golf.schema import Noun
-
-TEXT_CHARS_MAX = 20_000
-"""So much of a text is read, from its beginning."""
 
 CLAIMS_MAX = 40
 """So many claims of a kind are kept; a text with more is a list of numbers."""
-
-
-class Stated(Noun):
-    """A number and the words it stands in."""
-
-    value: float
-    quote: str
-
-
-class Dependency(Noun):
-    """Something a text says must be installed."""
-
-    name: str
-    quote: str
 
 
 class Claims(Noun):
@@ -64,23 +49,14 @@ class Claims(Noun):
     """Words that show it is about language models at all."""
 
 
-KNOWN_PACKAGES = frozenset(
-    (
-        "torch", "numpy", "sentencepiece", "triton", "tqdm", "huggingface-hub", "huggingface_hub", "datasets",
-        "tiktoken", "setuptools", "typing-extensions", "kernels", "pip", "wheel", "uv",
-    )
-)  # fmt: skip
-"""What the challenge's own scripts and downloads use, or what comes with torch; nothing else is there without a `pip`.
-
-Source: openai/parameter-golf, imports of train_gpt.py and its requirements.
-"""
+_FLAGS = re.IGNORECASE | re.ASCII
+"""ASCII, as `ſ` is an `s` else and `ı` an `i`, and no unit is written so."""
 
 _N = r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,12}(?:\.\d{1,6})?)"
 _FREE = r"(?<![\w.,$])"
 _GAP = r"(?:[^.;!?]|\.(?=\d))"
 """A character of the same clause."""
 
-_FLAGS = re.IGNORECASE
 _PARAMETERS = re.compile(rf"{_FREE}{_N} ?(K|M|B|T|thousand|million|billion)?[ -]?param(?:eter|s\b)", _FLAGS)
 _MODEL_SIZE = re.compile(r"(?<![\w.,$])(\d{1,4}(?:\.\d{1,3})?)([MB])\b(?![ -]?(?:token|sample|example|byte|word|doc))")
 _BITS = re.compile(
@@ -117,57 +93,50 @@ _GPU_TIME = re.compile(
     rf"|{_FREE}{_N} {_DEVICE}[ -](hours?|days?)\b",
     _FLAGS,
 )
-_PIP = re.compile(r"\b(?:pip3?|uv) (?:pip )?(?:install|add)((?: [\w.,=<>~/@:+\[\]'\"-]{1,60}){1,6})", _FLAGS)
-_REQUIRES = re.compile(
-    r"\b(?:requires?|requiring|depends on|needs|relies on|built on) (?:the |a |an )?"
-    r"(?:custom |triton and |pytorch and )?"
-    r"(triton|flash[- ]?att(?:entio)?n(?:[- ]?[23])?|cuda (?:kernels?|extensions?)|cutlass|apex|deepspeed|xformers"
-    r"|bitsandbytes|faiss|jax|mamba[-_]ssm|transformer[- ]engine"
-    r"|(?:additional|extra|external|new|third-party) (?:librar|package|dependenc))",
-    _FLAGS,
-)
-_DENIED = re.compile(r"\b(?:no|not|never|without|n't|neither)\b[^.;]{0,16}$|n't [^.;]{0,12}$", _FLAGS)
-_KERNELS = re.compile(r"\bcustom (?:cuda|triton|gpu)?[ -]?(?:kernels?|ops?)\b|\bcustom cuda\b|\bcuda extension", _FLAGS)
-_CODE = re.compile(
-    r"\bcode (?:and \w{1,12} )?(?:is|are) (?:now |made )?(?:publicly |freely )?(?:available|released|open)"
-    r"|\bgithub\.com/[\w.-]{1,40}/[\w.-]{1,60}|\bopen[- ]sourced?\b|\bwe release (?:our |the )?code",
-    _FLAGS,
-)
-_ONE_SCRIPT = re.compile(
-    r"\b(?:single|one)[- ](?:file|script)\b|\bdrop-in\b|\btrain_gpt\.py\b"
-    r"|\b(?:few|\d{1,2}|one|two|three|five|ten) (?:additional |extra )?lines? of (?:code|python|pytorch)",
-    _FLAGS,
-)
 _CONTEXT = re.compile(
     rf"\b(?:context|sequence)[ -]?(?:length|window|size)s? ?(?:of |= ?|to )?{_N} ?(k)?\b"
     rf"|{_FREE}{_N} ?(k)?[ -]?(?:token )?context\b",
     _FLAGS,
 )
-_SUBJECT = re.compile(
-    r"\blanguage model|\btransformers?\b|\bLLMs?\b|\bperplexity\b|\bbits[ -]per[ -]byte\b|\bval_bpb\b|\bbpb\b"
-    r"|\bparameter[ -]golf\b|\bnano-?gpt\b|\bGPT\b|\bnext[ -]token\b|\bpre-?training\b",
-    _FLAGS,
-)
+_WORDS = {
+    field: re.compile(words, _FLAGS)
+    for field, words in {
+        "kernels": (r"\bcustom (?:cuda|triton|gpu)?[ -]?(?:kernels?|ops?)\b|\bcustom cuda\b|\bcuda extension"),
+        "code": (
+            r"\bcode (?:and \w{1,12} )?(?:is|are) (?:now |made )?(?:publicly |freely )?(?:available|released|open)"
+            r"|\bgithub\.com/[\w.-]{1,40}/[\w.-]{1,60}|\bopen[- ]sourced?\b|\bwe release (?:our |the )?code"
+        ),
+        "one_script": (
+            r"\b(?:single|one)[- ](?:file|script)\b|\bdrop-in\b|\btrain_gpt\.py\b"
+            r"|\b(?:few|\d{1,2}|one|two|three|five|ten) (?:additional |extra )?lines? of (?:code|python|pytorch)"
+        ),
+        "subject": (
+            r"\blanguage model|\btransformers?\b|\bLLMs?\b|\bperplexity\b|\bbits[ -]per[ -]byte\b|\bval_bpb\b|\bbpb\b"
+            r"|\bparameter[ -]golf\b|\bnano-?gpt\b|\bGPT\b|\bnext[ -]token\b|\bpre-?training\b"
+        ),
+    }.items()
+}
+"""What speaks of each; the fields of `Claims`."""
 
 
 def read(text: str) -> Claims:
     """The claims of a text; whatever it holds, this ends soon and raises nothing."""
-    text = " ".join(quoting.clean(text[:TEXT_CHARS_MAX]).split())
+    text = " ".join(foreign.clean(text[: foreign.TEXT_CHARS_MAX]).split())
     return Claims(
         parameters=_some(_parameters(text)),
         bits=_some(_bits(text)),
-        gains=_some(_stated(text, match, value) for match, value in gains.stated(text)),
-        val_bpb=_some(_stated(text, match, float(match[1])) for match in _VAL_BPB.finditer(text)),
+        gains=_some(stated(text, match, value) for match, value in gains.stated(text)),
+        val_bpb=_some(stated(text, match, float(match[1])) for match in _VAL_BPB.finditer(text)),
         artifact_bytes=_some(_artifacts(text)),
         slowdown=_some(_slowdowns(text)),
         training_s=_some(_training(text)),
         gpu_hours=_some(_gpu_hours(text)),
-        dependencies=list({one.name: one for one in _dependencies(text)}.values())[:CLAIMS_MAX],
-        kernels=_first(_KERNELS, text),
-        code=_first(_CODE, text),
-        one_script=_first(_ONE_SCRIPT, text),
+        dependencies=needed(text)[:CLAIMS_MAX],
+        kernels=_first("kernels", text),
+        code=_first("code", text),
+        one_script=_first("one_script", text),
         context_length=_some(_contexts(text)),
-        subject=_first(_SUBJECT, text),
+        subject=_first("subject", text),
     )
 
 
@@ -181,17 +150,9 @@ def _some(found: Iterator[Stated]) -> list[Stated]:
     return kept
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str:
-    match = next((one for one in pattern.finditer(text) if not _is_denied(text, one)), None)
-    return "" if match is None else quoting.around(text, match.start(), match.end())
-
-
-def _is_denied(text: str, match: re.Match[str]) -> bool:
-    return bool(_DENIED.search(text[max(0, match.start() - 24) : match.start()]))
-
-
-def _stated(text: str, match: re.Match[str], value: float) -> Stated:
-    return Stated(value=value, quote=quoting.around(text, match.start(), match.end()))
+def _first(field: str, text: str) -> str:
+    match = next((one for one in _WORDS[field].finditer(text) if not is_denied(text, one)), None)
+    return "" if match is None else quoted(text, match)
 
 
 def _number(digits: str) -> float:
@@ -205,36 +166,36 @@ def _parameters(text: str) -> Iterator[Stated]:
     for match in _PARAMETERS.finditer(text):
         count = _number(match[1]) * _SCALE.get((match[2] or "").lower(), 1)
         if count >= 1000:  # "three parameters" are a method's
-            yield _stated(text, match, count)
+            yield stated(text, match, count)
     for match in _MODEL_SIZE.finditer(text):
-        yield _stated(text, match, float(match[1]) * _SCALE[match[2].lower()])
+        yield stated(text, match, float(match[1]) * _SCALE[match[2].lower()])
 
 
 def _bits(text: str) -> Iterator[Stated]:
     for match in _BITS.finditer(text):
         bits = float(match[1] or match[2])
         if 0 < bits <= 32:
-            yield _stated(text, match, bits)
+            yield stated(text, match, bits)
     if match := _TERNARY.search(text):
-        yield _stated(text, match, 1.58)
+        yield stated(text, match, 1.58)
 
 
 def _artifacts(text: str) -> Iterator[Stated]:
     for match in _ARTIFACT.finditer(text):
         value, unit = _number(match[1] or match[3]), (match[2] or match[4]).lower()
         if not _ALLOWANCE.search(match[0]) and not _ALLOWED.match(text, match.end()):
-            yield _stated(text, match, value * {"mib": 2**20, "mb": 1e6, "bytes": 1}[unit])
+            yield stated(text, match, value * {"mib": 2**20, "mb": 1e6, "bytes": 1}[unit])
 
 
 def _slowdowns(text: str) -> Iterator[Stated]:
     for match in _SLOWER.finditer(text):
         value = _number(match[1])
-        yield _stated(text, match, 1 + value / 100 if match[2] == "%" else value)
+        yield stated(text, match, 1 + value / 100 if match[2] == "%" else value)
     for match in _FASTER.finditer(text):
         if (value := _number(match[1])) > 0:
-            yield _stated(text, match, 1 / value)
+            yield stated(text, match, 1 / value)
     if match := _NO_COST.search(text):
-        yield _stated(text, match, 1.0)
+        yield stated(text, match, 1.0)
 
 
 def _seconds(value: str, unit: str) -> float:
@@ -243,43 +204,21 @@ def _seconds(value: str, unit: str) -> float:
 
 def _training(text: str) -> Iterator[Stated]:
     for match in _NEEDS.finditer(text):
-        _, clause = gains.clause(text, match, 40)
-        if _TRAINING.search(clause) and not _is_denied(text, match) and "less than" not in clause:
-            yield _stated(text, match, _seconds(match[1] or match[3], match[2] or match[4]))
+        _, words = clause(text, match, 40)
+        if _TRAINING.search(words) and not is_denied(text, match) and "less than" not in words:
+            yield stated(text, match, _seconds(match[1] or match[3], match[2] or match[4]))
 
 
 def _gpu_hours(text: str) -> Iterator[Stated]:
     for match in _GPU_TIME.finditer(text):
         if match[4]:
-            yield _stated(text, match, _seconds(match[4], match[5]) / 3600)
+            yield stated(text, match, _seconds(match[4], match[5]) / 3600)
         else:
-            yield _stated(text, match, int(match[1]) * _seconds(match[2], match[3]) / 3600)
-
-
-def _dependencies(text: str) -> Iterator[Dependency]:
-    for match in _PIP.finditer(text):
-        if _is_denied(text, match):
-            continue
-        for word in match[1].split():
-            if word.startswith(("-r", "-e", ".")):
-                break  # the project itself, or a list that is not here
-            name = re.split(r"[=<>~\[@,:'\"]", word.strip("'\""))[0].lower().rstrip(".")
-            if word.startswith("-"):
-                continue
-            if not re.fullmatch(r"[a-z][\w.-]{1,40}", name) or name in ("and", "or", "to", "the", "then", "for", "if"):
-                break  # prose goes on behind the command
-            if name not in KNOWN_PACKAGES:
-                yield Dependency(name=name, quote=quoting.around(text, match.start(), match.end()))
-            if word.endswith((".", ",", ":")):
-                break
-    for match in _REQUIRES.finditer(text):
-        name = match[1].lower()
-        if name not in KNOWN_PACKAGES and not _is_denied(text, match):
-            yield Dependency(name=name, quote=quoting.around(text, match.start(), match.end()))
+            yield stated(text, match, int(match[1]) * _seconds(match[2], match[3]) / 3600)
 
 
 def _contexts(text: str) -> Iterator[Stated]:
     for match in _CONTEXT.finditer(text):
         value = _number(match[1] or match[3]) * (1024 if match[2] or match[4] else 1)
         if value >= 64:
-            yield _stated(text, match, value)
+            yield stated(text, match, value)

@@ -9,14 +9,13 @@ lines that were ruled invalid is one.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 from golf import rules
 from golf.referee import reconcile, standings
 from golf.referee.field import Entry, Field
 from golf.referee.triage import Progress
-from golf.research import place, quoting, readme_scores
+from golf.research import foreign, place, readme_scores
 from golf.research.mentions import mentioned
 from golf.research.nouns import Competitor, Item
 from golf.workspace import Workspace
@@ -64,7 +63,7 @@ def from_item(item: Item, baseline_bpb: float | None) -> Competitor | None:
     said = readme_scores.read(item.text)
     if said.val_bpb is None:
         return None
-    name = f"PR #{number}" if number.isdecimal() else quoting.one_line(item.title, 120) or item.id
+    name = f"PR #{number}" if number.isdecimal() else foreign.line(item.title, 120) or item.id
     return Competitor(
         name=name,
         number=int(number) if number.isdecimal() and len(number) < 9 else None,
@@ -121,21 +120,21 @@ def _competitor(
     name = f"PR #{said.pr}" if is_pull else said.folder
     if not is_pull or pulls[said.pr] > 1:
         name = f"{name} {said.folder}" if is_pull else entry.name
-    doubts = [quoting.one_line(doubt, DOUBT_CHARS) for doubt in _doubts(entry, challenge)]
+    doubts = [foreign.line(doubt, DOUBT_CHARS) for doubt in _doubts(entry, challenge)]
     return Competitor(
-        name=quoting.one_line(name, 160),
+        name=foreign.line(name, 160),
         number=said.pr,
-        author=quoting.one_line(said.github_id or said.author or "", 80),
+        author=foreign.line(said.github_id or said.author or "", 80),
         url=f"https://github.com/{repository}/pull/{said.pr}" if repository and said.pr is not None else None,
         techniques=entry.ruling.techniques,
         val_bpb=score,
         std_bpb=said.val_bpb_std,
         num_seeds=sum(seed.val_bpb is not None for seed in said.seeds),
         delta_from_baseline=None if score is None or challenge.baseline_bpb is None else score - challenge.baseline_bpb,
-        parents=[quoting.one_line(parent, 160) for parent in said.parents],
+        parents=[foreign.line(parent, 160) for parent in said.parents],
         is_credible=not doubts,
         doubts=doubts,
-        published_at=_moment(entry.day),
+        published_at=foreign.moment(entry.day),
     )
 
 
@@ -168,7 +167,3 @@ def _doubts(entry: Entry, challenge: rules.Challenge) -> Iterator[str]:
 
 def _order(one: Competitor) -> tuple[bool, float, str]:
     return one.val_bpb is None, one.val_bpb or 0.0, one.name
-
-
-def _moment(day: str | None) -> datetime | None:
-    return None if day is None else datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)

@@ -27,10 +27,10 @@ def digest(
     """Target, verified items, best items, last runs and competitors, cut at an item's boundary.
 
     Args:
-        graded: Grades.
+        graded: Grades, oldest first.
         rows: The ledger's, oldest first.
         competitors: With those that are not believed.
-        verified: Records.
+        verified: Records, oldest first.
         sota_bpb: What has to be beaten, bits per byte.
     """
     best, checked, notable = blocks.best_graded(graded), blocks.best_verified(verified), blocks.notable(competitors)

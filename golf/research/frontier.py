@@ -5,8 +5,8 @@ counted beside it. Loops are named findings with the rows that they rest on: the
 """
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from golf.referee.techniques import Family
@@ -26,9 +26,18 @@ DRAIN_ATTEMPTS = 5
 CLUSTERED = 0.6
 """Share of the last attempts in one family from which they are clustered."""
 
+PUBLISHED_RATIO = 20.0
+"""Source: "Parameter Golf Auto Research" (2026-03-27), What's next: 20 local experiments for every one promoted."""
+
 FAMILIES: tuple[str, ...] = get_args(Family)
 
 LoopRule = Literal["same idea again", "paraphrased", "another knob value", "nothing new for the money"]
+
+LOOP_RULES: Mapping[Likeness, LoopRule] = {
+    "same idea": "same idea again",
+    "paraphrased": "paraphrased",
+    "another knob value": "another knob value",
+}
 
 
 class FamilyCoverage(Noun):
@@ -83,8 +92,7 @@ class Ratio(Noun):
     promoted: int
     per_promoted: float | None
     """None before the first promotion."""
-    published: float = 20.0
-    """Source: "Parameter Golf Auto Research" (2026-03-27), What's next: 20 local experiments for every one promoted."""
+    published: float = PUBLISHED_RATIO
     reason: str
 
 
@@ -122,28 +130,19 @@ def diversity(attempts: Sequence[Attempt]) -> float | None:
 
 def loops(own: Sequence[Attempt], window: int = WINDOW) -> list[Loop]:
     """The loops that the last `window` of one's own experiments are part of."""
-    found: dict[tuple[Likeness, str], list[str]] = {}
-    first = max(0, len(own) - window)
-    for place in range(first, len(own)):
-        one = own[place]
-        for earlier in own[max(0, place - REMEMBERED) : place]:
-            kind = None if earlier.is_win else likeness(earlier.text, one.text)
-            if kind:
-                rows = found.setdefault((kind, earlier.name), [earlier.name])
-                rows.append(one.name)
+    found: dict[tuple[Likeness, int], list[str]] = {}
+    for place in range(max(0, len(own) - window), len(own)):
+        for before in range(max(0, place - REMEMBERED), place):
+            if kind := _again(own[before], own[place]):
+                found.setdefault((kind, before), [own[before].name]).append(own[place].name)
                 break  # the oldest of a kind stands for the later ones
-    said = {
-        "same idea": "same idea again",
-        "paraphrased": "paraphrased",
-        "another knob value": "another knob value",
-    }
     named = [
         Loop(
-            rule=said[kind],  # type: ignore[arg-type]
+            rule=LOOP_RULES[kind],
             rows=rows,
-            reason=f"{first_row} gained nothing, and {len(rows) - 1} later ones are it again ({kind})",
+            reason=f"{rows[0]} gained nothing, and {len(rows) - 1} later ones are it again ({kind})",
         )
-        for (kind, first_row), rows in found.items()
+        for (kind, _), rows in found.items()
     ]
     return [*named, *_drain(own)]
 
@@ -157,14 +156,19 @@ def ratio(rows: Sequence[Row]) -> Ratio:
             local=len(local), promoted=0, per_promoted=None, reason=f"none of {len(local)} local runs was promoted yet"
         )
     value = len(local) / promoted
-    side = "fewer" if value < 20 else "as many as" if value == 20 else "more"
-    than = "" if side == "as many as" else " than"
+    side = "as many as" if value == PUBLISHED_RATIO else "fewer than" if value < PUBLISHED_RATIO else "more than"
     return Ratio(
         local=len(local),
         promoted=promoted,
         per_promoted=value,
-        reason=f"{value:.1f} local runs for each promoted one, {side}{than} the published 20",
+        reason=f"{value:.1f} local runs for each promoted one, {side} the published {PUBLISHED_RATIO:g}",
     )
+
+
+def _again(earlier: Attempt, later: Attempt) -> Likeness | None:
+    """How `later` repeats what gained nothing; the very same on another tier does not, it is that tier's own run."""
+    kind = None if earlier.is_win else likeness(earlier.text, later.text)
+    return None if kind == "same idea" and earlier.tier != later.tier else kind
 
 
 def _drain(own: Sequence[Attempt]) -> list[Loop]:
@@ -189,10 +193,10 @@ def _drain(own: Sequence[Attempt]) -> list[Loop]:
 
 
 def _shares(attempts: Sequence[Attempt]) -> dict[str, float]:
-    parts: Counter[str] = Counter()
+    parts: defaultdict[str, float] = defaultdict(float)
     for one in attempts:
         for family in one.families:
-            parts[family] += 1 / len(one.families)  # type: ignore[assignment]
+            parts[family] += 1 / len(one.families)
     return {family: part / len(attempts) for family, part in parts.items()}
 
 

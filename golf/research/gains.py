@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from golf import rules
+from golf.research.statements import clause
 
 LOSS_NATS = 2.07
 """Loss of the naive baseline in nats per token, by which gains in nats and perplexity become bits per byte.
@@ -45,39 +46,22 @@ _THEIRS = re.compile(
     r"|energy|tokens?|bandwidth|sparsity|score|points)\b",
     re.IGNORECASE,
 )
-_STOPS = (". ", "; ", "! ", "? ")
 
 
 def stated(text: str) -> Iterator[tuple[re.Match[str], float]]:
     """The places of a one-line text that state a gain, and the gain: bits per byte, negative for the worse."""
     for match in itertools.islice(_GAIN.finditer(text), PLACES_MAX):
         start, words = clause(text, match)
-        size = _size(_number(match[2]), match[3].lower(), _measure(words, match.start() - start, match.end() - start))
+        size = _size(float(match[2]), match[3].lower(), _measure(words, match.start() - start, match.end() - start))
         is_worse = bool(_WORSE.search(words))
         is_better = match[1] in ("-", "−", "–") or bool(_BETTER.search(words))
         if size is not None and is_worse != is_better:
             yield match, -size if is_worse else size
     for match in itertools.islice(_FROM_TO.finditer(text), PLACES_MAX):
         start, words = clause(text, match)
-        size = _change(
-            _number(match[1]), _number(match[2]), _measure(words, match.start() - start, match.end() - start)
-        )
+        size = _change(float(match[1]), float(match[2]), _measure(words, match.start() - start, match.end() - start))
         if size is not None:
             yield match, size
-
-
-def clause(text: str, match: re.Match[str], reach: int = 100) -> tuple[int, str]:
-    """Where the clause around a match begins, and the clause; at most `reach` characters to either side."""
-    start, end = max(0, match.start() - reach), min(len(text), match.end() + reach)
-    before = max(text.rfind(stop, start, match.start()) for stop in _STOPS)
-    start = start if before < 0 else before + 2
-    return start, text[
-        start : min((at for stop in _STOPS if (at := text.find(stop, match.end(), end)) >= 0), default=end)
-    ]
-
-
-def _number(digits: str) -> float:
-    return float(digits)
 
 
 def _size(value: float, unit: str, measure: str | None) -> float | None:

@@ -7,6 +7,7 @@ Laws: an added failed row, a technique more that is proven, or a lower best neve
 competitors never has `competitor_validated`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,11 +15,12 @@ from golf.answers.research import GradedItem
 from golf.errors import GolfError
 from golf.measure import size_prediction
 from golf.referee import techniques
-from golf.research import mentions, quoting, rubric
-from golf.research.nouns import Graded, Item
+from golf.research import foreign, mentions, rubric
+from golf.research.nouns import Competitor, Graded, Item
 from golf.research.priors import PRIORS, SAVES_BYTES
 from golf.research.reading import Reading
 from golf.research.standing import Standing
+from golf.research.twins import canonical
 
 LARGE_BPB, CLEAR_BPB = 0.01, 0.003
 """Gains worth a 3 and a 2. A record of the challenge had to gain 0.005 nats per token, 0.003 bits per byte."""
@@ -58,7 +60,7 @@ def grade(item: Item, standing: Standing, now: datetime) -> Graded:
         marks[rubric.COMPETITOR_DIMENSION] = _validated(reading)
     told = [f"{name} {mark.grade}: {mark.words}" for name, mark in marks.items()]
     answer = GradedItem(
-        title=quoting.one_line(item.title, 300) or item.id,
+        title=foreign.line(item.title) or item.id,
         url=item.url,
         **{name: mark.grade for name, mark in marks.items()},
         **({} if standing.competitors else {rubric.COMPETITOR_DIMENSION: None}),
@@ -108,11 +110,8 @@ def _stated_impact(reading: Reading) -> Mark | None:
     said, bar = reading.claims, reading.standing.bar_bpb
     if said.val_bpb and bar is not None:
         score = min(said.val_bpb, key=lambda one: one.value)
-        doubted = next(
-            (one for one in reading.standing.competitors if _is_same(reading.item, one.url) and one.doubts), None
-        )
-        if doubted is not None and not doubted.is_credible:
-            return Mark(0, f"its score is not believed: {quoting.one_line(doubted.doubts[0], 80)}")
+        if doubted := _doubted(reading.item, reading.standing.competitors):
+            return Mark(0, f"its score is not believed: {foreign.line(doubted.doubts[0], 80)}")
         gain = bar - score.value
         grade = 3 if gain >= LARGE_BPB else 2 if gain > 0 else 1 if gain > -LARGE_BPB else 0
         return Mark(grade, f"{score.value:.4f} against {bar:.4f} ({_quoted(score.quote)})")
@@ -243,13 +242,16 @@ def _validated(reading: Reading) -> Mark:
     gaining = [one for one in users if one.delta_from_baseline is not None and one.delta_from_baseline < 0]
     best = min((one for one in gaining if one.is_credible), key=lambda one: one.delta_from_baseline or 0, default=None)
     if best is not None:
-        return Mark(2, f"{quoting.one_line(best.name, 40)} has it, {best.delta_from_baseline:+.4f} bits per byte")
-    return Mark(1, f"{quoting.one_line(users[0].name, 40)} claims it") if users else Mark(0, "no competitor has it")
+        return Mark(2, f"{foreign.line(best.name, 40)} has it, {best.delta_from_baseline:+.4f} bits per byte")
+    return Mark(1, f"{foreign.line(users[0].name, 40)} claims it") if users else Mark(0, "no competitor has it")
 
 
-def _is_same(item: Item, url: str | None) -> bool:
-    return url is not None and item.url is not None and item.url.rstrip("/") == url.rstrip("/")
+def _doubted(item: Item, competitors: Sequence[Competitor]) -> Competitor | None:
+    """The submission that an item is about, where it is not believed."""
+    place = canonical(item.url or "")
+    doubted = (one for one in competitors if one.url and one.doubts and not one.is_credible)
+    return next((one for one in doubted if canonical(one.url or "") == place), None)
 
 
 def _quoted(words: str) -> str:
-    return f'"{quoting.one_line(words, 90)}"'
+    return f'"{foreign.line(words, 90)}"'

@@ -1,21 +1,16 @@
 """`.golf/research/grades.jsonl`: every grade that was given, the rules' and Codex's beside each other.
 
-One grade a line, appended durably; the newest per item and grader counts, so that an outcome in `results.tsv` changes
-what stands here by being graded again. A line torn by a kill is passed over. Neither grader overwrites the other:
-where they disagree, both are shown.
+The newest per item and grader counts, so that an outcome in `results.tsv` changes what stands here by being graded
+again. Neither grader overwrites the other: where they disagree, both are shown.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from pydantic import ValidationError
-
-from golf import durable
 from golf.answers.research import GradedItem, ResearchGrade
 from golf.errors import NotFound
 from golf.referee.techniques import catalogue
-from golf.research import cache, mentions, place, prompt, quoting, rubric
+from golf.research import cache, foreign, mentions, place, prompt, records, rubric
 from golf.research.grader import grade
 from golf.research.nouns import Competitor, Graded, Item
 from golf.research.standing import standing
@@ -51,7 +46,7 @@ class Opinions(Noun):
             return []
         found = [
             Difference(dimension=name, rules=mine, codex=theirs)
-            for name in (*rubric.DIMENSIONS, rubric.COMPETITOR_DIMENSION)
+            for name in rubric.ALL_DIMENSIONS
             if (mine := getattr(self.rules, name) or 0) != (theirs := getattr(self.codex, name) or 0)
         ]
         return sorted(found, key=lambda one: -abs(one.rules - one.codex))
@@ -110,7 +105,7 @@ def accept(
                     "title": prompt.shown_title(item),
                     "url": item.url,
                     "techniques": _ids(given.techniques),
-                    "reason": quoting.one_line(given.reason, REASON_CHARS_MAX),
+                    "reason": foreign.line(given.reason, REASON_CHARS_MAX),
                 }
             ),
             item_id=item.id,
@@ -126,9 +121,13 @@ def accept(
 
 
 def read(workspace: Workspace) -> list[Graded]:
-    """The newest grade per item and grader, oldest first."""
+    """The newest grade per item and grader, oldest first.
+
+    Raises:
+        UnreadableInput: a line of the file is no grade.
+    """
     newest: dict[tuple[str, str], Graded] = {}
-    for one in _lines(place.folder(workspace) / GRADES):
+    for one in records.read(place.folder(workspace) / GRADES, Graded):
         newest.pop((one.item_id, one.graded_by), None)
         newest[one.item_id, one.graded_by] = one
     return list(newest.values())
@@ -157,7 +156,7 @@ def _matched(given: Sequence[GradedItem], items: Sequence[Item]) -> list[tuple[G
     for one in given:
         titled = by_title.get(_folded(one.title), [])
         item = by_url.get(one.url or "") or (titled[0] if len(titled) == 1 else None)
-        said = repr(quoting.one_line(one.title, 80))
+        said = repr(foreign.line(one.title, 80))
         if item is None:
             problems.append(f"{said} ({'several have this title; give its url' if titled else 'not among them'})")
         elif any(other.id == item.id for _, other in matched):
@@ -179,22 +178,15 @@ def _ids(named: Sequence[str]) -> list[str]:
 
 
 def _folded(title: str) -> str:
-    return quoting.one_line(title, 300).casefold()
+    return foreign.line(title).casefold()
 
 
 def _keep(workspace: Workspace, grades: Sequence[Graded]) -> None:
     """Append what says something else than the newest of its kind."""
-    path = place.folder(workspace) / GRADES
-    known = {(one.item_id, one.graded_by): one for one in read(workspace)}
-    for one in grades:
-        before = known.get((one.item_id, one.graded_by))
-        if before is None or before.model_copy(update={"graded_at": one.graded_at}) != one:
-            durable.append_line(path, one.model_dump_json())
-
-
-def _lines(path: Path) -> Iterable[Graded]:
-    for line in (path.read_bytes() if path.exists() else b"").split(b"\n"):
-        try:
-            yield Graded.model_validate_json(line)
-        except ValidationError:
-            continue  # torn, empty, or of another hand
+    folder = place.folder(workspace)
+    with place.locked(folder):
+        known = {(one.item_id, one.graded_by): one for one in read(workspace)}
+        for one in grades:
+            before = known.get((one.item_id, one.graded_by))
+            if before is None or before.model_copy(update={"graded_at": one.graded_at}) != one:
+                records.append(folder / GRADES, one)

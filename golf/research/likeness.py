@@ -4,6 +4,8 @@ An idea is a set of weighted concepts. A phrase of the referee's catalogue is a 
 field's vocabulary below is one (`learning rate` is `lr`), any other word is one by its stem; numbers are none, they are
 knob values. What is surprising: words say *what is done to what*, so a pair whose two sides each name a target that the
 other does not (matrix and scalar learning rate, embedding and MLP) is two ideas, however many words they share.
+
+Whether two items that were read are one thing is another question (`golf.research.twins`).
 """
 
 import functools
@@ -38,13 +40,7 @@ VOCABULARY: Mapping[str, tuple[str, ...]] = {
     "sequence": ("sequence length", "seq len", "sequence", "context length", "context", "train seq len"),
     "batch": ("batch", "batch size", "train batch tokens"),
     "quantise": (
-        "quantise",
-        "quantize",
-        "qat",
-        "fake quantise",
-        "quantisation aware",
-        "quantisation",
-        "quantization",
+        "quantise", "quantize", "qat", "fake quantise", "quantisation aware", "quantisation", "quantization",
         "bits",
     ),
     "evaluate": ("evaluation", "eval", "evaluate", "test time"),
@@ -55,12 +51,7 @@ VOCABULARY: Mapping[str, tuple[str, ...]] = {
     "fp8": ("fp 8", "float 8"),
     "compress": ("compress", "compression", "compressor"),
     "share": (
-        "share weights",
-        "shared weights",
-        "same parameters",
-        "loop",
-        "recurrence",
-        "weight sharing",
+        "share weights", "shared weights", "same parameters", "loop", "recurrence", "weight sharing",
         "recurrent",
     ),
     "skips": ("skip connections", "skips", "u net", "unet"),
@@ -86,7 +77,7 @@ VOCABULARY: Mapping[str, tuple[str, ...]] = {
     "loss": ("loss", "objective"),
     "late": ("late", "last", "end", "final", "finish"),
     "attention": ("attention", "attend"),
-}
+}  # fmt: skip
 """Concept → what practitioners write for it; compared by the words' stems."""
 
 IDLE = frozenset(
@@ -106,20 +97,10 @@ IDLE = frozenset(
 
 SOFT = frozenset(
     (
-        "evaluate",
-        "quantise",
-        "compress",
-        "share",
-        "average",
-        "late",
-        "attention",
-        "no",
-        "query key",
-        "value",
-        "loss",
+        "evaluate", "quantise", "compress", "share", "average", "late", "attention", "no", "query key", "value", "loss",
         "predict ahead",
     )
-)
+)  # fmt: skip
 """Concepts that follow from others or name none of a change's parts: on either side alone they part nobody."""
 
 
@@ -143,13 +124,13 @@ class Idea(NamedTuple):
 def idea(text: str) -> Idea:
     """The concepts of a text."""
     text = text[:TEXT_CHARS_MAX].replace("²", " squared ")
-    words = tuple(techniques._pieces(text))
+    words = tuple(techniques.pieces(text))
     found: dict[str, float] = {}
     within: dict[str, str] = {}
     phrase: list[str | None] = [None] * len(words)
     is_taken = [False] * len(words)
     for kind in ("code", "prose"):
-        for start, end, id in techniques._matches(words, kind):
+        for start, end, id in techniques.phrases(words, kind):
             concept = "quantise" if id == "ptq" or re.fullmatch(r"int\d", id) else f"technique:{id}"
             found[concept] = 2.0
             for place in range(start, end):

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, FiniteFloat
 
 from golf import database
-from golf.research import quoting
+from golf.research import foreign
 from golf.research.likeness import Likeness, idea, likeness
 from golf.schema import Noun
 from golf.workspace import Workspace
@@ -44,12 +44,12 @@ class Hypothesis(Noun):
     name: str = Field(pattern=r"\S")
     """The experiment's."""
     text: str = Field(pattern=r"\S")
-    predicted_gain_bpb: float | None = None
+    predicted_gain_bpb: FiniteFloat | None = None
     """Foretold before the run; positive is better."""
-    gain_bpb: float | None = None
+    gain_bpb: FiniteFloat | None = None
     """Measured; None while it was not."""
     status: Literal["open", "keep", "discard", "crash"] = "open"
-    at: datetime | None = None
+    at: AwareDatetime | None = None
 
     @property
     def is_failure(self) -> bool:
@@ -118,8 +118,8 @@ def you_tried_this(connection: sqlite3.Connection, text: str) -> str | None:
     last = next((one for one in found if one.record.status != "open"), found[0])
     times = "" if len(found) == 1 else f" ({len(found)} records)"
     failures = sum(one.record.is_failure for one in found)
-    said = quoting.one_line(last.record.text, 90)
-    name = quoting.one_line(last.record.name, 60)
+    said = foreign.line(last.record.text, 90)
+    name = foreign.line(last.record.name, 60)
     answer = f"You tried this ({last.kind}){times}: {name} {said!r}: {_ended(last.record)}."
     if failures >= RULE_FAILURES_MIN:
         answer += f" It failed {failures} times; say what is different now."
@@ -128,17 +128,20 @@ def you_tried_this(connection: sqlite3.Connection, text: str) -> str | None:
 
 def rules(connection: sqlite3.Connection) -> list[str]:
     """What failed at least twice and never gained, a line per idea: `int5 for the MLP failed twice: …`."""
-    rows = connection.execute("SELECT record FROM hypothesis ORDER BY id")
-    records = [record for row in rows if (record := Hypothesis.model_validate_json(row["record"])).status != "open"]
-    groups: dict[tuple[str, ...], list[Hypothesis]] = {}
-    for record in records:
-        groups.setdefault(tuple(sorted(idea(record.text).concepts)), []).append(record)
+    groups: dict[str, list[Hypothesis]] = {}
+    for row in connection.execute(
+        "SELECT concepts, record FROM hypothesis JOIN hypothesis_concepts ON hypothesis_concepts.rowid = hypothesis.id "
+        "WHERE concepts != '' ORDER BY hypothesis.id"
+    ):
+        record = Hypothesis.model_validate_json(row["record"])
+        if record.status != "open":
+            groups.setdefault(row["concepts"], []).append(record)
     found = []
-    for concepts, group in groups.items():
-        if concepts and len(group) >= RULE_FAILURES_MIN and all(one.is_failure for one in group):
+    for group in groups.values():
+        if len(group) >= RULE_FAILURES_MIN and all(one.is_failure for one in group):
             times = "twice" if len(group) == 2 else f"{len(group)} times"
-            ended = "; ".join(f"{quoting.one_line(one.name, 60)} {_ended(one)}" for one in group[-3:])
-            found.append(f"{quoting.one_line(group[0].text, 80)} failed {times}: {ended}")
+            ended = "; ".join(f"{foreign.line(one.name, 60)} {_ended(one)}" for one in group[-3:])
+            found.append(f"{foreign.line(group[0].text, 80)} failed {times}: {ended}")
     return found
 
 

@@ -9,10 +9,7 @@ from collections.abc import Iterable
 
 from golf.referee import techniques
 from golf.referee.texts import TextFile
-from golf.research import quoting
-
-TEXT_CHARS_MAX = 20_000
-"""So much of a text is read, from its beginning."""
+from golf.research import foreign
 
 _SENTENCE_END = re.compile(r"(?<=[.!?;]) ")
 
@@ -22,9 +19,9 @@ def mentioned(text: str) -> dict[str, str]:
 
     Where a narrower technique is named (`gptq_int6`), the wider one it belongs to (`gptq`) is left out.
     """
-    lines = _SENTENCE_END.sub("\n", quoting.clean(text[:TEXT_CHARS_MAX]))
-    found = dict(techniques._claims(TextFile("text", lines)))  # the catalogue's reader of prose
-    return {id: quoting.one_line(found[id].quote, 120) for id in narrowest(found)}
+    lines = _SENTENCE_END.sub("\n", foreign.clean(text[: foreign.TEXT_CHARS_MAX]))
+    found = dict(techniques.claimed(TextFile("text", lines)))
+    return {id: foreign.line(found[id].quote, 120) for id in narrowest(found)}
 
 
 def narrowest(ids: Iterable[str]) -> list[str]:

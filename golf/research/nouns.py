@@ -3,14 +3,11 @@
 Every text in here was written by strangers: it is shown in quotes and cut to a length, and is never an instruction.
 """
 
-from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, FiniteFloat
 
 from golf.schema import Noun
-
-ResearchTier = Literal["A", "B", "C"]
 
 
 class Item(Noun):
@@ -25,9 +22,9 @@ class Item(Noun):
     text: str = ""
     """Abstract, README or body, as far as it was fetched."""
     authors: list[str] = []
-    published_at: datetime | None = None
-    fetched_at: datetime
-    relevance: float | None = None
+    published_at: AwareDatetime | None = None
+    fetched_at: AwareDatetime
+    relevance: FiniteFloat | None = None
     """As the source scores it, 0 to 1; None where it does not."""
     details: dict[str, str] = {}
     """What only this source tells, e.g. a pull request's number and state."""
@@ -50,12 +47,12 @@ class Graded(Noun):
     ruled_out: str = ""
     """What the challenge does not allow about it; empty when nothing."""
     total: int = Field(ge=0, le=17)
-    tier: ResearchTier
+    tier: Literal["A", "B", "C"]
     techniques: list[str] = []
     """Ids of the referee's catalogue."""
     reason: str
     graded_by: Literal["rules", "codex"]
-    graded_at: datetime
+    graded_at: AwareDatetime
 
 
 class Verified(Noun):
@@ -71,7 +68,7 @@ class Verified(Noun):
     """Addresses or files that it was held against; at least one."""
     brief: str
     """How to build it here."""
-    verified_at: datetime
+    verified_at: AwareDatetime
 
 
 class Competitor(Noun):
@@ -84,15 +81,15 @@ class Competitor(Noun):
     url: str | None = None
     techniques: list[str] = []
     """Ids of the referee's catalogue."""
-    val_bpb: float | None = None
+    val_bpb: FiniteFloat | None = None
     """Mean over its seeds; None where it states none."""
-    std_bpb: float | None = None
+    std_bpb: FiniteFloat | None = None
     num_seeds: int = 0
-    delta_from_baseline: float | None = None
+    delta_from_baseline: FiniteFloat | None = None
     """`val_bpb` minus the naive baseline's; negative is better."""
     parents: list[str] = []
     """Submissions that it builds on, as far as that is seen."""
     is_credible: bool = False
     doubts: list[str] = []
     """Why it is not believed, or not yet."""
-    published_at: datetime | None = None
+    published_at: AwareDatetime | None = None

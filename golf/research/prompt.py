@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from golf.answers.research import GradedItem
 from golf.errors import BadConfig
 from golf.referee import techniques
-from golf.research import quoting, rubric
+from golf.research import foreign, rubric
 from golf.research.nouns import Competitor, Item
 from golf.research.standing import FAILED_MAX, Failed, Standing
 
@@ -137,7 +137,7 @@ def competitor_line(one: Competitor) -> str:
 
 def _rubric(standing: Standing) -> str:
     has_competitors = bool(standing.competitors)
-    named = (*rubric.DIMENSIONS, *((rubric.COMPETITOR_DIMENSION,) if has_competitors else ()))
+    named = rubric.ALL_DIMENSIONS if has_competitors else rubric.DIMENSIONS
     lines = [f"- {name} 0-{rubric.highest(name)}: {GradedItem.model_fields[name].description}" for name in named]
     flags = [f"- {flag}: true when it {words}" for flag, words in rubric.FORBIDDEN.items()]
     null = [] if has_competitors else [f"- {rubric.COMPETITOR_DIMENSION}: null, no competitors' results are known"]
@@ -177,12 +177,11 @@ def _block(item: Item, number: int, mark: str) -> str:
 
 def _text(text: str) -> list[str]:
     """Cleaned, cut to its length, in lines that are not too long."""
-    whole = quoting.cut(quoting.clean(text[: 4 * ITEM_CHARS_MAX]).strip(), ITEM_CHARS_MAX).translate(_DEFUSED)
-    lines = [" ".join(line.split()) for line in whole.split("\n")]
+    lines = [" ".join(line.split()) for line in foreign.prose(text, ITEM_CHARS_MAX).translate(_DEFUSED).split("\n")]
     return [
         line[start : start + LINE_CHARS_MAX] for line in lines if line for start in range(0, len(line), LINE_CHARS_MAX)
     ]
 
 
 def _line(text: str, chars_max: int) -> str:
-    return quoting.one_line(text, chars_max).translate(_DEFUSED)
+    return foreign.line(text, chars_max).translate(_DEFUSED)

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from golf import rules
 from golf.referee.headline import BPB_MIN, readme_bpb
 from golf.referee.texts import TextFile
-from golf.research import quoting
+from golf.research import foreign
 from golf.schema import Noun
 
 LINES_MAX = 600
@@ -77,7 +77,7 @@ class _Table(NamedTuple):
 
 def read(readme: str) -> ReadmeScores:
     """The score of a README, with what speaks against taking it for a mean."""
-    text = quoting.clean(readme)
+    text = foreign.clean(readme)
     told = [one for one in _told(text.split("\n")[:LINES_MAX]) if one.val_bpb >= BPB_MIN]
     top = readme_bpb(TextFile("README.md", text))
     singles = [one for one in told if one.kind == "headline"]
@@ -159,9 +159,9 @@ def _row(cells: Sequence[str], table: _Table, line: str) -> Iterator[Told]:
     name, value = cells[table.seed], float(match[1])
     if _MEAN.search(name):
         spread = float(match[2]) if match[2] else None
-        yield Told(val_bpb=value, kind="mean", std_bpb=spread, quote=quoting.one_line(line, 120))
+        yield Told(val_bpb=value, kind="mean", std_bpb=spread, quote=foreign.line(line, 120))
     elif not _OTHERS.search(name) and (seed := re.search(r"\d{1,10}", name)):
-        yield Told(val_bpb=value, kind="seed", seed=int(seed[0]), quote=quoting.one_line(line, 120))
+        yield Told(val_bpb=value, kind="seed", seed=int(seed[0]), quote=foreign.line(line, 120))
 
 
 def _in_prose(line: str) -> Iterator[Told]:
@@ -171,7 +171,7 @@ def _in_prose(line: str) -> Iterator[Told]:
         clause = _CLAUSE.split(line[: match.start()])[-1][-80:] + line[match.start() : start]
         if _OTHERS.search(clause) or _OTHERS_AFTER.match(line[match.end() :].lstrip(" *(")):
             continue
-        quote = quoting.around(line, match.start(), match.end(), 160)
+        quote = foreign.around(line, match.start(), match.end(), 160)
         around = line[max(0, match.start() - 60) : match.end() + 40]
         spread = _SPREAD.match(line, match.end())
         seed = _SEED.search(clause) or _SEED.match(line[match.end() :].lstrip(" *(,"))

@@ -164,9 +164,7 @@ def placed(workspace: Workspace) -> ResearchSettings:
 
 def heading(item: Item) -> Heading:
     """An item in a line."""
-    return Heading(
-        id=item.id, source=item.source, title=item.title, url=item.url, published_at=item.published_at
-    )  # fmt: skip
+    return Heading(id=item.id, source=item.source, title=item.title, url=item.url, published_at=item.published_at)
 
 
 def listed(workspace: Workspace, last: int) -> list[Heading]:

@@ -15,6 +15,7 @@ from golf.research.nouns import Graded
 DIMENSIONS = ("bpb_impact", "size_compatibility", "time_compatibility", "implementability", "novelty")
 COMPETITOR_DIMENSION = "competitor_validated"
 """Only there when competitors' results are known."""
+ALL_DIMENSIONS = (*DIMENSIONS, COMPETITOR_DIMENSION)
 
 FORBIDDEN = {
     "needs_new_dependency": "needs a new dependency",
@@ -59,7 +60,7 @@ def graded(
         title=answer.title,
         url=answer.url,
         source=source,
-        **{name: getattr(answer, name) for name in (*DIMENSIONS, COMPETITOR_DIMENSION)},
+        **{name: getattr(answer, name) for name in ALL_DIMENSIONS},
         ruled_out=(ruled_out or flags) if answer.is_ruled_out else "",
         total=answer.total,
         tier=answer.tier,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime
 
 from golf import durable
 from golf.research.place import locked
@@ -39,12 +39,12 @@ class Health(Noun):
     seconds: float = 0.0
     error: str = ""
     """Also of a source that is ok, where a part of it failed."""
-    checked_at: datetime | None = None
-    succeeded_at: datetime | None = None
+    checked_at: AwareDatetime | None = None
+    succeeded_at: AwareDatetime | None = None
     """The last visit of which no part failed: what is newer is asked for, and something before."""
     failures: int = 0
     """In a row."""
-    next_due_at: datetime | None = None
+    next_due_at: AwareDatetime | None = None
 
 
 def cadence(name: str, settings: ResearchSettings) -> timedelta:
@@ -91,7 +91,7 @@ def read(path: Path) -> dict[str, Health]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return {name: Health.model_validate(row) for name, row in rows.items() if name in SOURCES}
-    except (OSError, ValueError, AttributeError, ValidationError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}  # every source is due then, which does no harm
 
 

@@ -5,6 +5,7 @@ It is read off `results.tsv` and `experiments/` every time, so that the next gra
 Source of what counts as best, proven and failed: "Parameter Golf Auto Research" (2026-03-27), "The Feedback Loop".
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,7 @@ def techniques_of(workspace: Workspace, description: str) -> list[str]:
     settings name and its parent's do not. The naive baseline's are left out, unless the words name nothing else.
     """
     known = techniques.catalogue()
-    folder, claim = _experiment(workspace, description)
+    folder, claim = experiment_of(workspace, description)
     said = list(mentions.mentioned(description))
     if claim is not None:
         said += [id for id in claim.techniques if id in known]
@@ -128,6 +129,17 @@ def techniques_of(workspace: Workspace, description: str) -> list[str]:
     return said
 
 
+def experiment_of(workspace: Workspace, description: str) -> tuple[Path, Experiment | None]:
+    """The experiment of a ledger row, by the whole name of its folder; no claim for a row of another loop, or where the
+    folder was moved away or is damaged."""
+    name = experiments.named_in(description)
+    folder = workspace.experiments / name
+    try:
+        return folder, experiments.load(folder) if re.fullmatch(experiments.NAME, name) else None
+    except (GolfError, OSError, ValueError):
+        return folder, None
+
+
 def _failed(workspace: Workspace, row: Row) -> Failed:
     return Failed(
         description=row.description,
@@ -138,21 +150,11 @@ def _failed(workspace: Workspace, row: Row) -> Failed:
     )
 
 
-def _experiment(workspace: Workspace, description: str) -> tuple[Path, Experiment | None]:
-    name = experiments.named_in(description)
-    folder = workspace.experiments / (name or "?")
-    try:
-        folder = experiments.find(workspace, name) if name else folder
-        return folder, experiments.load(folder)
-    except (GolfError, OSError, ValueError):  # a row of another loop, or of an experiment that was deleted
-        return folder, None
-
-
 def _changed(workspace: Workspace, folder: Path, claim: Experiment) -> list[str]:
     """What a script names and its nearest ancestor with another script or settings does not."""
-    ours = _source(folder, claim)
+    ours = experiments.source(folder, claim)
     for parent, theirs in _ancestors(workspace, claim):
-        before = _source(parent, theirs)
+        before = experiments.source(parent, theirs)
         if before != ours:
             known = techniques.in_source(before)
             return [id for id in techniques.in_source(ours) if id not in known]
@@ -169,12 +171,3 @@ def _ancestors(workspace: Workspace, claim: Experiment) -> Iterator[tuple[Path, 
         except GolfError:
             return
         yield folder, claim
-
-
-def _source(folder: Path, claim: Experiment) -> str:
-    """Script and settings as text; settings alone where the script cannot be read."""
-    settings = "\n".join(f"{key} = {value!r}" for key, value in sorted(claim.env.items()))
-    try:
-        return (folder / claim.script).read_text(encoding="utf-8", errors="replace") + "\n" + settings
-    except OSError:
-        return settings

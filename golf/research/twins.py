@@ -3,12 +3,17 @@
 Numbers count: "int6 embeddings" and "int8 embeddings" are two things, and so are two parts of a series. Two pull
 requests are two things whatever they say: people submit the same README again with other seeds. One source may give
 several things one title ("This week in…"), two sources hardly do.
+
+Another question than whether two ideas are one (`golf.research.likeness`), where numbers are knob values and a
+paraphrase is the same, or two programs (`golf.referee.duplicates`), where names and numbers are nothing.
 """
 
+import math
 import re
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from golf.research.nouns import Item
@@ -35,8 +40,11 @@ _WORD = re.compile(r"\w+")
 
 
 def canonical(url: str) -> str:
-    """An address in the one way in which it is compared; not one to follow."""
-    parts = urlsplit(url.strip())
+    """An address in the one way in which it is compared; not one to follow. What is no address stays as it is."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return url
     host = (parts.hostname or "").removeprefix("www.").removeprefix("export.")
     path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")
     if host == "doi.org" and (found := re.fullmatch(r"/10\.48550/arxiv\.(.+)", path, re.IGNORECASE)):
@@ -55,62 +63,99 @@ class Seen:
     """The items that are known, in a form in which a new one is looked up quickly."""
 
     def __init__(self, items: Iterable[Item] = ()) -> None:
-        self._versions: dict[str, str] = {}
-        self._urls: dict[str, str] = {}
-        self._from: list[tuple[str, str]] = []
-        """Id and source."""
-        self._titles: list[frozenset[str]] = []
-        self._texts: list[frozenset[int]] = []
-        self._by_word: defaultdict[str, list[int]] = defaultdict(list)
-        self._by_run: defaultdict[int, list[int]] = defaultdict(list)
+        self._stored: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        """Id → source and version, oldest first."""
+        self._urls: set[str] = set()
+        self._items: list[_Known] = []
+        self._titles: _Alike[str] = _Alike(TITLE_SHARED_MIN, TITLE_WORDS_MIN)
+        self._texts: _Alike[int] = _Alike(TEXT_SHARED_MIN, SAMPLE_MIN)
         for item in items:
             self.add(item)
 
     def add(self, item: Item) -> None:
         """Know it from now on."""
-        place, title, text = len(self._from), _words(item.title), _runs(item)
-        self._versions[item.id] = item.details.get("version", "")
+        title, text = _words(item.title), _runs(item)
+        self._stored[item.id].append((item.source, _version(item)))
         if item.url:
-            self._urls[canonical(item.url)] = item.id
-        self._from.append((item.id, item.source))
-        self._titles.append(title)
-        self._texts.append(text)
-        for word in title:
-            self._by_word[word].append(place)
-        for run in text:
-            self._by_run[run].append(place)
+            self._urls.add(canonical(item.url))
+        self._items.append(_Known(item.id, item.source, _numbers(title), bool(text)))
+        self._titles.add(title)
+        self._texts.add(text)
 
     def knows(self, item: Item) -> bool:
         """Whether it is a known thing, in a known version."""
-        known = item.id if item.id in self._versions else self._urls.get(canonical(item.url)) if item.url else None
-        if known is not None:
-            return known != item.id or self._versions[known] == item.details.get("version", "")
-        return self._has_its_words(item)
+        if item.id in self._stored:
+            return self._is_stored(item)
+        return (item.url is not None and canonical(item.url) in self._urls) or self._has_its_words(item)
+
+    def _is_stored(self, item: Item) -> bool:
+        """In its source's own last version, or in any of another's: of two sources one may lag behind the other."""
+        own = [version for source, version in self._stored[item.id] if source == item.source]
+        others = [version for source, version in self._stored[item.id] if source != item.source]
+        return _version(item) in (*own[-1:], *others)
 
     def _has_its_words(self, item: Item) -> bool:
         title, text = _words(item.title), _runs(item)
-        titles = Counter(place for word in title for place in self._by_word[word])
-        texts = Counter(place for run in text for place in self._by_run[run])
-        for place in titles.keys() | texts.keys():
-            other_id, other_source = self._from[place]
-            if _are_two(item.id, other_id) or _numbers(title) != _numbers(self._titles[place]):
+        titles, texts = self._titles.find(title), self._texts.find(text)
+        for place in titles | texts:
+            known = self._items[place]
+            if _are_two(item.id, known.id) or _numbers(title) != known.numbers:
                 continue
-            is_text = _share(texts[place], text, self._texts[place], SAMPLE_MIN) >= TEXT_SHARED_MIN
-            is_title = _share(titles[place], title, self._titles[place], TITLE_WORDS_MIN) >= TITLE_SHARED_MIN
-            if is_text or (is_title and (item.source != other_source or not text or not self._texts[place])):
+            if place in texts or item.source != known.source or not text or not known.has_text:
                 return True
         return False
+
+
+class _Known(NamedTuple):
+    id: str
+    source: str
+    numbers: frozenset[str]
+    """In its title."""
+    has_text: bool
+
+
+Member = TypeVar("Member", str, int)
+
+
+class _Alike(Generic[Member]):
+    """Sets, and which of them share so much with another one: members in both over members in either (Jaccard).
+
+    A set that shares enough has one at least of the few rarest members; so only those that do are compared, and what
+    all sets have costs nothing (prefix filtering: Chaudhuri, Ganti and Kaushik, 2006).
+    """
+
+    def __init__(self, shared_min: float, least: int) -> None:
+        self._shared_min = shared_min
+        self._least = least
+        """A set with fewer members says too little."""
+        self._sets: list[frozenset[Member]] = []
+        self._having: defaultdict[Member, list[int]] = defaultdict(list)
+
+    def add(self, members: frozenset[Member]) -> None:
+        for member in members:
+            self._having[member].append(len(self._sets))
+        self._sets.append(members)
+
+    def find(self, members: frozenset[Member]) -> set[int]:
+        """Places of those that share enough, in the order in which they were added, from 0."""
+        if len(members) < self._least:
+            return set()
+        having = sorted((self._having.get(member, []) for member in members), key=len)
+        few = len(members) - math.ceil(self._shared_min * len(members) - 1e-9) + 1
+        near = {place for places in having[:few] for place in places}
+        return {place for place in near if self._shares_enough(members, self._sets[place])}
+
+    def _shares_enough(self, one: frozenset[Member], other: frozenset[Member]) -> bool:
+        return len(other) >= self._least and len(one & other) / len(one | other) >= self._shared_min
+
+
+def _version(item: Item) -> str:
+    return item.details.get("version", "")
 
 
 def _are_two(one: str, other: str) -> bool:
     """Whether these ids are of different things for what they are: two pull requests, two notes."""
     return any(one.startswith(kind) and other.startswith(kind) for kind in ("github:", "note:"))
-
-
-def _share(
-    both: int, one: frozenset[str] | frozenset[int], other: frozenset[str] | frozenset[int], least: int
-) -> float:
-    return both / (len(one) + len(other) - both) if min(len(one), len(other)) >= least else 0.0
 
 
 def _words(text: str) -> frozenset[str]:

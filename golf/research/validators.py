@@ -28,7 +28,7 @@ class Validators:
         try:
             known = json.loads(self._path.read_text(encoding="utf-8"))
             return {url: {str(k): str(v) for k, v in sent.items()} for url, sent in known.items()}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             return {}  # without them everything is asked for in full, which costs time and nothing else
 
     def add(self, seen: Mapping[str, dict[str, str]]) -> None:

@@ -14,13 +14,11 @@ import json
 import os
 import random
 import re
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -28,6 +26,7 @@ from golf.errors import BadConfig
 from golf.jobs.backend import is_loopback
 from golf.jobs.heard import told
 from golf.research.addresses import WebFailed, checked_redirect, checked_url, host_of
+from golf.research.foreign import moment
 from golf.research.validators import Validators
 
 BODY_BYTES_MAX = 8_000_000
@@ -83,7 +82,6 @@ class Web:
         self._seen: dict[str, dict[str, str]] = {}
         self._sleep = sleep
         self._clients: dict[bool, Any] = {}
-        self._lock = threading.Lock()
 
     def __enter__(self) -> "Web":
         return self
@@ -221,13 +219,12 @@ class Web:
         import httpx2
 
         is_here = is_loopback(urlsplit(url).hostname or "")
-        with self._lock:
-            if is_here not in self._clients:
-                self._clients[is_here] = httpx2.Client(
-                    verify=_certificates(),
-                    trust_env=not is_here,  # no proxy between us and ourselves
-                )
-            return self._clients[is_here]
+        if is_here not in self._clients:
+            self._clients[is_here] = httpx2.Client(
+                verify=_certificates(),
+                trust_env=not is_here,  # no proxy between us and ourselves
+            )
+        return self._clients[is_here]
 
 
 SECRET_HEADERS = ("authorization", "x-api-key", "cookie")
@@ -251,10 +248,8 @@ def retry_after_s(said: Mapping[str, str]) -> float | None:
     wait = said.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}", wait):
         return float(wait)
-    try:
-        return max(0.0, (parsedate_to_datetime(wait) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        pass
+    if until := moment(wait):
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
     reset = said.get("x-ratelimit-reset", "")
     if said.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"\d{1,12}", reset):
         return max(0.0, float(reset) - time.time())

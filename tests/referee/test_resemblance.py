@@ -5,27 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from offence import OFFENCE, rule_invalid
 
-from golf.referee import duplicates, resemblance
+from golf.referee import resemblance
 from golf.referee.case import open_case
-from golf.referee.resemblance import Known
 from golf.rulings import CODES, Finding
-
-OFFENCE = """
-def adapt(net, batches, rate):
-    opt = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)
-    losses = []
-    for step, (x, y) in enumerate(batches):
-        opt.zero_grad(set_to_none=True)
-        logits = net(x.to("cuda"), causal=True)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="mean")
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step()
-        if step % 100 == 99:
-            losses.append(sum(value.item() for value in [loss]) / 1)
-    return losses
-"""
 
 START = """
 import os
@@ -50,12 +34,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(autouse=True)
 def one_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The offence above, ruled invalid as #7."""
-    fingerprint = np.unique(resemblance.shortened(duplicates.runs(OFFENCE)))
-    monkeypatch.setattr(resemblance, "known", lambda: [Known(7, "TTT_TRAIN_THEN_SCORE", "the ruling", fingerprint)])
-    resemblance._table.cache_clear()
-    yield
-    resemblance._table.cache_clear()
+    rule_invalid(monkeypatch)
 
 
 def findings(folder: Path, offence: str = OFFENCE, default: int = 1, pr: int | None = None) -> list[Finding]:

@@ -80,6 +80,8 @@ def test_s52_an_item_graded_again_counts_once_and_one_that_is_ruled_out_does_not
     again = [grade(1, total=14), grade(1, total=7, graded_at=NOW + timedelta(hours=6)), grade(2, 12, ruled_out="pip")]
     text = blocks.research(again)
     assert "**B 7/15**" in text and "14/" not in text and "idea 2" not in text
+    codex = grade(1, total=0, ruled_out="pip", graded_by="codex", graded_at=NOW - timedelta(hours=1))
+    assert "idea 1" not in blocks.research([codex, *again])  # the rules' later grade does not overrule it
     assert "/17**" in blocks.research([grade(competitor_validated=2)])
     assert blocks.research([]) == "Nothing that was read is worth trying yet."
 
@@ -163,6 +165,12 @@ def test_s55_an_item_verified_again_counts_once() -> None:
     assert "12 → 3" in text and "14" not in text
 
 
+def test_what_came_last_counts_although_the_clock_was_ahead_before() -> None:
+    ahead = NOW + timedelta(days=900)
+    assert [one.total for one in blocks.best_graded([grade(total=14, graded_at=ahead), grade(total=7)])] == [7]
+    assert [one.after for one in blocks.best_verified([record(after=14, verified_at=ahead), record(after=3)])] == [3]
+
+
 # --- budgets
 
 tricks = st.sampled_from(
@@ -175,6 +183,7 @@ tricks = st.sampled_from(
 strange = tricks | st.text(max_size=80)
 names = st.lists(strange, max_size=12)
 numbers = st.floats(allow_nan=False) | st.floats(0.1, 3.0)
+finite = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0.1, 3.0)
 many_grades = st.lists(
     st.builds(
         lambda n, total, w: grade(n, total, title=w, url=w, reason=w * 3, techniques=[w] * 9),
@@ -195,7 +204,7 @@ many_rivals = st.lists(
             1, v, good, std_bpb=d, delta_from_baseline=d, name=w, author=w, techniques=ws, parents=ws,
             doubts=[] if good else ws,
         ),
-        numbers, numbers, st.booleans(), strange, names,
+        finite, finite, st.booleans(), strange, names,
     ),
     max_size=20,
 )  # fmt: skip

@@ -5,18 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from offence import OFFENCE, rule_invalid
 from toy_folder import README, case_of, log_of
 
 from golf import rules
 from golf.play import bulletin as submissions_bulletin
 from golf.play import ledger
-from golf.referee import duplicates, judging, resemblance
+from golf.referee import judging
 from golf.referee.field import Field
-from golf.referee.resemblance import Known
 from golf.referee.survey import Placed
 from golf.referee.survey import survey as see
 from golf.research import blocks, bulletin, competitors
@@ -153,22 +152,6 @@ def test_two_folders_of_one_pull_request_have_names_of_their_own() -> None:
 
 # --- S114: provenance
 
-OFFENCE = """
-def adapt(net, batches, rate):
-    opt = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)
-    losses = []
-    for step, (x, y) in enumerate(batches):
-        opt.zero_grad(set_to_none=True)
-        logits = net(x.to("cuda"), causal=True)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten(), reduction="mean")
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step()
-        if step % 100 == 99:
-            losses.append(sum(value.item() for value in [loss]) / 1)
-    return losses
-"""
-
 SCRIPT = f"""
 import torch
 import torch.nn.functional as F
@@ -179,18 +162,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def one_known_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lines above, ruled invalid as #7."""
-    lines = np.unique(resemblance.shortened(duplicates.runs(OFFENCE)))
-    monkeypatch.setattr(resemblance, "known", lambda: [Known(7, "TTT_TRAIN_THEN_SCORE", "the ruling", lines)])
-    resemblance._table.cache_clear()
-    yield
-    resemblance._table.cache_clear()
-
-
-@pytest.mark.usefixtures("one_known_invalid")
-def test_s114_the_parent_is_recorded_and_lines_that_were_ruled_invalid_are_a_doubt(tmp_path: Path) -> None:
+def test_s114_the_parent_is_recorded_and_lines_that_were_ruled_invalid_are_a_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_invalid(monkeypatch)
     case_of(tmp_path / "copy", readme=f"{README}\nBuilt on PR #7 by bob.\n", script=SCRIPT.replace("losses", "kept"))
     case_of(tmp_path / "other", readme=f"{README}\nBuilt on PR #8.\n", script=SCRIPT.split("def adapt")[0])
     seen = field(*[Placed(name, judging.judge(tmp_path / name)) for name in ("copy", "other")])

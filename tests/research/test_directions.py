@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 from golf.errors import BadConfig
 from golf.referee.techniques import catalogue
 from golf.research.attempts import Attempt
-from golf.research.directions import RENDERED_BYTES_MAX, next_directions, render, scored
+from golf.research.bandit import scored
+from golf.research.directions import RENDERED_BYTES_MAX, next_directions, render
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -97,6 +99,18 @@ def test_what_the_best_already_has_is_no_direction() -> None:
     assert found.steps == []
 
 
+def test_the_wider_technique_of_one_that_was_tried_or_is_there_is_no_news() -> None:
+    """`gptq_int6` is GPTQ: whoever has tried or has the one has the other."""
+    for found in (next_directions([tried("gptq_int6")], count=18), next_directions([], have=["gptq_int6"], count=18)):
+        assert "gptq" not in {id for step in found.steps for id in step.techniques}
+    assert next_directions([tried("gptq", gain=0.01)], have=["gptq_int6", "unheard of"], off_track=0).steps == []
+
+
+def test_the_smallest_share_off_the_beaten_track_is_none() -> None:
+    (step,) = next_directions([tried("ema", gain=0.01)], off_track=5e-324).steps
+    assert step.track == "promising"
+
+
 @given(attempts)
 def test_s117_the_directions_fit_in_2000_bytes(history: list[Attempt]) -> None:
     text = render(next_directions(history, count=18))
@@ -105,6 +119,6 @@ def test_s117_the_directions_fit_in_2000_bytes(history: list[Attempt]) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"off_track": 1.5}, {"human_share": -0.1}, {"count": 0}])
-def test_a_share_that_is_none_is_refused(settings: dict[str, float]) -> None:
+def test_a_share_that_is_none_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(BadConfig, match=next(iter(settings))):
-        next_directions([], **settings)  # type: ignore[arg-type]
+        next_directions([], **settings)

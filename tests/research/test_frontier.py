@@ -55,7 +55,7 @@ def test_a_competitor_is_held_against_the_best_credible_one_of_an_earlier_day() 
     ]
     found = of_competitors(
         Competitor.model_validate(
-            {"name": f"{n}", "number": n, "val_bpb": bpb, "is_credible": ok, "published_at": f"{day}T00:00:00"}
+            {"name": f"{n}", "number": n, "val_bpb": bpb, "is_credible": ok, "published_at": f"{day}T00:00:00Z"}
         )
         for n, (day, bpb, ok) in enumerate(rows)
     )
@@ -104,6 +104,18 @@ def test_s59_a_failed_idea_that_comes_again_is_a_loop_with_its_rows(again: str, 
 def test_s59_another_idea_and_the_repetition_of_a_gain_are_no_loops() -> None:
     assert not loops([tried(text="EMA decay 0.997"), tried(text="int5 for the MLP")])
     assert not loops([tried(text="EMA decay 0.997", gain=0.01), tried(text="EMA decay 0.999")])
+
+
+def test_s59_ideas_of_another_loop_s_ledger_are_not_one_because_they_begin_with_one_word() -> None:
+    ideas = ("add EMA decay 0.997", "add int5 for the MLP")
+    found = loops(of_rows([row(text, 1.3) for text in (*ideas, *ideas)]))
+    assert [one.rows for one in found] == [[text, text] for text in ideas]
+
+
+def test_s59_the_paid_run_of_an_idea_is_no_repetition_and_a_second_paid_run_is() -> None:
+    rows = [row("a: EMA decay 0.997", 1.3), *[row("b: EMA decay 0.997", 1.3).model_copy(update={"tier": "paid"})] * 2]
+    assert not loops(of_rows(rows[:2]))
+    assert [one.rows for one in loops(of_rows(rows))] == [["b", "b"]]
 
 
 def test_s59_money_that_buys_neither_gain_nor_anything_new_is_a_loop() -> None:

@@ -21,6 +21,7 @@ from golf.research.cache import RawCache
 from golf.research.gather import Outcome, gather
 from golf.research.nouns import Item
 from golf.research.schedule import Health
+from golf.research.validators import Validators
 from golf.workspace import ResearchSettings, Workspace
 
 NOW = datetime(2026, 3, 27, 12, tzinfo=UTC)
@@ -190,6 +191,45 @@ def test_s36_a_thing_that_was_revised_is_stored_again_and_its_newest_version_is_
     assert cache.read(tmp_path / "raw_cache.jsonl") == [versions[1]]
 
 
+def test_s36_a_source_that_lags_behind_another_stores_nothing_again(tmp_path: Path) -> None:
+    """A clone that was not fetched, beside GitHub: each round would append both versions for good."""
+    old, new = (
+        item("github:a/b#1", text=text, source=source, details={"version": text})
+        for source, text in (("clone", "old"), ("github_pulls", "new"))
+    )
+    stored = RawCache(tmp_path / "raw_cache.jsonl")
+    assert stored.add([old, new]) == [old, new]
+    assert RawCache(tmp_path / "raw_cache.jsonl").add([old, new, old, new]) == []
+    assert cache.read(tmp_path / "raw_cache.jsonl") == [new]
+    fetched = new.model_copy(update={"source": "clone"})
+    assert stored.add([fetched]) == []
+
+
+def test_s36_a_note_that_was_changed_back_is_stored_again(tmp_path: Path) -> None:
+    one, other = (item("note:a.md", text=text, source="notes", details={"version": text}) for text in ("one", "other"))
+    assert RawCache(tmp_path / "raw_cache.jsonl").add([one, other, one, one]) == [one, other, one]
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a\u2100b.com/x"])
+def test_s36_an_address_that_is_none_is_compared_as_it_is_written(tmp_path: Path, url: str) -> None:
+    first = item("a", "Ternary weights", url=url)
+    assert RawCache(tmp_path / "raw_cache.jsonl").add([first, item("b", "Something else", url=url)]) == [first]
+
+
+@given(st.lists(st.frozensets(st.integers(0, 12)), max_size=20), st.frozensets(st.integers(0, 12)))
+def test_s36_the_few_that_are_compared_hold_all_that_share_enough(
+    sets: list[frozenset[int]], asked: frozenset[int]
+) -> None:
+    alike = twins._Alike(0.8, 2)
+    for one in sets:
+        alike.add(one)
+    assert alike.find(asked) == {
+        place
+        for place, one in enumerate(sets)
+        if min(len(one), len(asked)) >= 2 and len(one & asked) / len(one | asked) >= 0.8
+    }
+
+
 def test_s36_a_round_on_the_fixtures_stores_the_paper_that_two_sources_have_once(researched: Workspace) -> None:
     refresh.refresh(researched)
     ids = [one.id for one in cache.read(raw(researched))]
@@ -278,6 +318,18 @@ def test_s31_a_failed_source_is_tried_sooner_and_never_before_it_asked_to_be(
 def test_s31_a_clock_that_was_ahead_does_not_silence_a_source() -> None:
     last = schedule.visited(None, Health(name="arxiv", state="ok"), ResearchSettings(), NOW + timedelta(days=900))
     assert schedule.is_due(last, NOW)
+
+
+@pytest.mark.parametrize("said", ["", "[1]", "[" * 100_000, '{"arxiv": {"name": "arxiv", "checked_at": "2026-03-27"}}'])
+def test_s31_a_damaged_record_of_visits_makes_everything_due(tmp_path: Path, said: str) -> None:
+    (tmp_path / "kept.json").write_text(said)
+    assert schedule.is_due(schedule.read(tmp_path / "kept.json").get("arxiv"), NOW)
+    assert Validators(tmp_path / "kept.json").read().get("https://a.example/") is None
+
+
+def test_s31_a_visit_without_a_time_zone_is_none() -> None:
+    with pytest.raises(ValueError, match="timezone"):
+        Health.model_validate({"name": "arxiv", "state": "ok", "checked_at": "2026-03-27T00:00:00"})
 
 
 def test_s31_what_appeared_while_nobody_looked_is_asked_for() -> None:

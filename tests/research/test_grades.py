@@ -1,9 +1,11 @@
 """Grades are kept beside each other, rules' and Codex's; an answer is taken whole or not at all."""
 
-from datetime import UTC, datetime, timedelta
+import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from samples import NOW, row
 
 from golf.answers.research import GradedItem, ResearchGrade
 from golf.errors import NotFound
@@ -11,10 +13,8 @@ from golf.play import ledger
 from golf.research import grades, place, prompt
 from golf.research.cache import RawCache
 from golf.research.nouns import Competitor, Item
-from golf.schema import Row
 from golf.workspace import Workspace
 
-NOW = datetime(2026, 4, 1, tzinfo=UTC)
 TEXTS = {
     "bigram": "Adding a BigramHash embedding to a language model improves val loss by 0.006 bpb.",
     "folding": "Ten thousand proteins were folded; the folds and their energies are tabulated for every species.",
@@ -44,13 +44,6 @@ def accepted(workspace: Workspace, *items: GradedItem, **said: Any) -> list[grad
     return grades.accept(workspace, ResearchGrade(items=list(items)), **said)
 
 
-def failed_row(description: str) -> Row:
-    return Row(
-        commit="c", tier="local", val_bpb=1.3, artifact_bytes=1, memory_gb=None, status="discard", promoted="no",
-        cost_usd=0.0, description=description,
-    )  # fmt: skip
-
-
 def test_grades_are_kept_and_read_back(workspace: Workspace) -> None:
     assert grades.read(workspace) == []
     found = grades.grade_all(workspace, ITEMS, now=NOW)
@@ -60,7 +53,7 @@ def test_grades_are_kept_and_read_back(workspace: Workspace) -> None:
 
 def test_s57_grading_again_after_an_outcome_replaces_the_grade(workspace: Workspace) -> None:
     before = grades.grade_all(workspace, ITEMS, now=NOW)
-    ledger.append(workspace.ledger, failed_row("add BigramHash"))
+    ledger.append(workspace.ledger, row("add BigramHash"))
     grades.grade_all(workspace, ITEMS, now=NOW + timedelta(hours=6))
     after = {one.item_id: one for one in grades.read(workspace)}
     assert after["url:bigram"].total < before[0].total
@@ -81,6 +74,22 @@ def test_a_torn_line_costs_itself_alone(workspace: Workspace) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     grades.grade_all(workspace, ITEMS[2:], now=NOW)
     assert [one.item_id for one in grades.read(workspace)] == ["url:bigram", "url:smear"]
+
+
+def test_two_that_grade_at_once_keep_each_grade_once(workspace: Workspace) -> None:
+    folder = place.folder(workspace)
+    found = grades.grade_all(workspace, ITEMS, now=NOW)
+    kept = (folder / grades.GRADES).read_bytes()
+    (folder / grades.GRADES).unlink()
+    other = threading.Thread(target=grades.grade_all, args=(workspace, ITEMS), kwargs={"now": NOW})
+    with place.locked(folder):
+        other.start()
+        other.join(0.5)  # it has to wait; one that does not is done by now, and what follows is there twice
+        with open(folder / grades.GRADES, "ab") as file:
+            file.write(kept)
+    other.join(60)
+    assert (folder / grades.GRADES).read_bytes() == kept
+    assert grades.read(workspace) == found
 
 
 def test_s39_codex_s_grades_are_added_up_here_and_stand_beside_the_rules(workspace: Workspace) -> None:

@@ -1,52 +1,19 @@
 """The rubric, the standing and the deterministic grader: outcomes change the next grade."""
 
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import BIGRAM, NOW, competitor, failed, item, known, row
 
 from golf.answers.research import GradedItem
 from golf.play import experiments, ledger
-from golf.referee.techniques import catalogue
-from golf.research import grader, rubric
-from golf.research.nouns import Competitor, Graded, Item
+from golf.research import attempts, grader, rubric
+from golf.research.nouns import Graded, Item
 from golf.research.standing import Failed, Standing, standing
-from golf.schema import Row
 from golf.workspace import Workspace
-
-NOW = datetime(2026, 4, 1, tzinfo=UTC)
-BIGRAM = "Adding a BigramHash embedding to a small language model improves val loss by 0.006 bpb. Code is available."
-
-
-def item(text: str = BIGRAM, title: str = "BigramHash embeddings", **fields: Any) -> Item:
-    return Item(**{"id": "url:x", "source": "arxiv", "title": title, "text": text, "fetched_at": NOW, **fields})
-
-
-def known(**fields: Any) -> Standing:
-    return Standing(
-        **{
-            "baseline_bpb": 1.2244,
-            "artifact_bytes_max": 16_000_000,
-            "train_time_s_max": 600.0,
-            "proven": [id for id, one in catalogue().items() if one.baseline],
-            **fields,
-        }
-    )
-
-
-def row(description: str, **fields: Any) -> Row:
-    said = {
-        "commit": "c", "tier": "local", "val_bpb": 1.21, "artifact_bytes": 1, "memory_gb": None, "status": "discard",
-        "promoted": "no", "cost_usd": 0.0, "description": description,
-    }  # fmt: skip
-    return Row(**{**said, **fields})
-
-
-def failed(*techniques: str, description: str = "d") -> Failed:
-    return Failed(description=description, val_bpb=1.23, tier="local", status="discard", techniques=list(techniques))
 
 
 def answer(**fields: Any) -> GradedItem:
@@ -58,11 +25,6 @@ def answer(**fields: Any) -> GradedItem:
 
 def tallied(given: GradedItem, has_competitors: bool = False) -> Graded:
     return rubric.graded(given, item_id="i", source="s", by="codex", at=NOW, has_competitors=has_competitors)
-
-
-def competitor(**fields: Any) -> Competitor:
-    said = {"name": "PR #74", "number": 74, "author": "ada", "techniques": ["bigram_hash"], "val_bpb": 1.17}
-    return Competitor(**{**said, "delta_from_baseline": -0.0544, "is_credible": True, **fields})
 
 
 # --- rubric
@@ -177,6 +139,17 @@ def test_an_experiment_s_techniques_come_from_its_claim_its_hypothesis_or_its_sc
     assert [one.techniques for one in standing(workspace).failed] == [["ema"], ["bigram_hash"], ["smear_gate"]]
 
 
+def test_a_row_of_another_loop_is_not_taken_for_the_experiment_that_is_called_as_it_begins(
+    workspace: Workspace,
+) -> None:
+    script = workspace.root / "train_gpt.py"
+    script.write_text("use_muon = 1\n")
+    experiments.claim(workspace, "add", hypothesis="it helps", script=script, techniques=["ema"])
+    ledger.append(workspace.ledger, row("add a BigramHash"))
+    assert [one.techniques for one in standing(workspace).failed] == [["bigram_hash"]]
+    assert [one.techniques for one in attempts.of_workspace(workspace)] == [["bigram_hash"]]
+
+
 # --- grader
 
 
@@ -263,9 +236,10 @@ def test_a_stated_score_is_held_against_the_best(score: float, impact: int) -> N
 
 def test_the_score_of_a_submission_that_is_doubted_counts_for_nothing() -> None:
     rival = competitor(url="https://x/74", is_credible=False, doubts=["scored on what it trained on"])
-    graded = grader.grade(item("val_bpb: 0.3000 with BigramHash", url="https://x/74"), known(competitors=[rival]), NOW)
-    assert graded.bpb_impact == 0
-    assert "scored on what it trained on" in graded.reason
+    for url in ("https://x/74", "http://www.x/74/?utm_source=feed#top"):
+        graded = grader.grade(item("val_bpb: 0.3000 with BigramHash", url=url), known(competitors=[rival]), NOW)
+        assert graded.bpb_impact == 0
+        assert "scored on what it trained on" in graded.reason
 
 
 # --- laws

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golf.research import claims, mentions, quoting
+from golf.research import claims, foreign, mentions
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,12 @@ def test_code_and_one_script_are_claimed_with_their_words() -> None:
     assert "language model" in said.subject
 
 
+@pytest.mark.parametrize("unit", ["\u017feconds", "m\u0131nutes", "M\u0131B", "byte\u017f", "\u212aparams"])
+def test_letters_that_are_others_in_another_case_are_no_units(unit: str) -> None:
+    said = claims.read(f"It requires 20 {unit} of training, an artifact of 17 {unit}, on 8 GPUs for 3 {unit}.")
+    assert (said.training_s, said.artifact_bytes, said.gpu_hours, said.parameters) == ([], [], [], [])
+
+
 def test_claims_beyond_the_first_20_000_characters_are_not_read() -> None:
     assert claims.read("x " * 10_000 + "124M parameters").parameters == []
     assert claims.read("x " * 9_000 + "124M parameters").parameters != []
@@ -117,14 +123,14 @@ def test_any_text_is_survived_quickly(text: str) -> None:
 
 @given(st.text())
 def test_a_cleaned_text_is_printable_line_by_line_and_cleaning_again_changes_nothing(text: str) -> None:
-    once = quoting.clean(text)
+    once = foreign.clean(text)
     assert all(line.isprintable() for line in once.split("\n"))
-    assert quoting.clean(once) == once
+    assert foreign.clean(once) == once
 
 
 @given(st.text(), st.integers(2, 50))
 def test_one_line_is_one_line_of_at_most_so_many_characters(text: str, chars_max: int) -> None:
-    line = quoting.one_line(text, chars_max)
+    line = foreign.line(text, chars_max)
     assert len(line) <= chars_max
     assert line.isprintable()
 

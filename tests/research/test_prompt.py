@@ -1,44 +1,18 @@
 """The grading prompt follows what is known, and nothing inside a quoted item gets out of its quotation."""
 
 import re
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import competitor, item, known, row
 
 from golf.errors import BadConfig
 from golf.play import ledger
 from golf.referee.techniques import catalogue
 from golf.research import prompt
-from golf.research.nouns import Competitor, Item
-from golf.research.standing import Failed, Standing, standing
-from golf.schema import Row
+from golf.research.standing import Failed, standing
 from golf.workspace import Workspace
-
-NOW = datetime(2026, 4, 1, tzinfo=UTC)
-
-
-def item(text: str = "An abstract.", title: str = "A title", **fields: Any) -> Item:
-    return Item(**{"id": "url:x", "source": "arxiv", "title": title, "text": text, "fetched_at": NOW, **fields})
-
-
-def known(**fields: Any) -> Standing:
-    return Standing(**{"baseline_bpb": 1.2244, "artifact_bytes_max": 16_000_000, "train_time_s_max": 600.0, **fields})
-
-
-def row(description: str, **fields: Any) -> Row:
-    said = {
-        "commit": "c", "tier": "local", "val_bpb": 1.21, "artifact_bytes": 1, "memory_gb": None, "status": "discard",
-        "promoted": "no", "cost_usd": 0.0, "description": description,
-    }  # fmt: skip
-    return Row(**{**said, **fields})
-
-
-def competitor(**fields: Any) -> Competitor:
-    said = {"name": "PR #74", "number": 74, "author": "ada", "techniques": ["bigram_hash"], "val_bpb": 1.17}
-    return Competitor(**{**said, "delta_from_baseline": -0.0544, "is_credible": True, **fields})
 
 
 def quoted(text: str) -> tuple[list[str], list[str]]:

@@ -1,6 +1,7 @@
 """What each source asks and understands, in the shapes in which they really answer (rows S32, S34, S37)."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -353,3 +354,71 @@ def test_an_unknown_source_is_named_with_those_there_are() -> None:
     with pytest.raises(GolfError):
         sources.chosen(ResearchSettings(), ["nope"])
     assert "feeds" not in sources.chosen(ResearchSettings(off=["feeds"]))
+
+
+NO_ADDRESSES = [
+    "http://[::1", "http://a\u2100b.com/x", "javascript:alert(1)", "file:///etc/passwd", "https://", "", "words",
+    "https://arxiv.org@evil.example/", "https://a b.example/", "https://a.example/" + "x" * 1_000, None, 7,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", NO_ADDRESSES)
+def test_what_is_no_address_of_the_web_is_not_kept_as_one(said: object) -> None:
+    assert foreign.address(said) is None
+    paper = {"paperId": "1", "title": "t", "url": said}
+    assert semantic_scholar.parse({"data": [paper]}, NOW)[0].url is None
+    good = {"url": "https://a.example/1", "title": "t", "content": "c", "score": 0.9}
+    assert [item.url for item in tavily.parse({"results": [{**good, "url": said}, good]}, "tavily", "ml", NOW)] == [
+        "https://a.example/1"
+    ]
+
+
+def test_a_feed_s_relative_links_lead_to_its_own_server_and_an_entry_without_title_or_link_is_none() -> None:
+    entry = "<item><title>{}</title><link>{}</link></item>"
+    bad = (("&lt;b&gt;&lt;/b&gt;", "/post/2"), ("C", "x:y"), ("D", ""))
+    entries = entry.format("A", "/post/1") + "".join(entry.format(*one) for one in bad)
+    body = f'<rss version="2.0"><channel>{entries}</channel></rss>'.encode()
+    urls = [feeds.parse(body, url, NOW)[0].url for url in ("https://a.example/rss", "https://b.example/feed/rss")]
+    assert urls == ["https://a.example/post/1", "https://b.example/post/1"]
+    assert len(feeds.parse(body, "https://a.example/rss", NOW)) == 1
+
+
+def test_a_feed_in_golf_toml_that_is_no_address_costs_the_others_nothing(fine: FixtureServer) -> None:
+    found = visit(fine, "feeds", feeds=["http://[::1", f"{fine.url}/feeds/atom.xml"])
+    assert len(found.items) == 1
+    assert found.failures == ["http://[::1: 'http://[::1' is no address"]
+
+
+def test_s37_true_is_no_relevance() -> None:
+    answer = {"results": [{"url": "https://a.example/1", "title": "t", "content": "c", "score": True}]}
+    assert tavily.parse(answer, "tavily", "ml", NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("intro\n## Try int5 ##\n# later", "Try int5"),
+        ("# ###\n#  \n# C", "C"),
+        ("#none\nno heading", None),
+        ("# a" + "#" * 200_000 + "b", "a" + "#" * 200_000 + "b"),
+        ("#" + " " * 200_000 + "\nx", None),
+    ],
+    ids=["first", "empty", "none", "long", "blank"],
+)
+def test_a_heading_is_the_first_that_says_anything_and_found_in_linear_time(text: str, heading: str | None) -> None:
+    """A pull request's README may be made for a search that takes quadratic time, in which nothing else runs."""
+    started = time.process_time()
+    assert notes.heading(text) == heading
+    assert time.process_time() - started < 2.0  # milliseconds; a quadratic one takes minutes
+
+
+@given(st.datetimes())
+def test_a_date_without_a_zone_is_in_utc(said: datetime) -> None:
+    assert foreign.moment(said) == foreign.moment(said.isoformat()) == said.replace(tzinfo=UTC)
+
+
+@given(st.text())
+def test_a_line_is_prose_without_its_line_breaks_and_both_are_the_same_cleaned_again(text: str) -> None:
+    assert foreign.line(text) == foreign.line(foreign.prose(text))
+    assert foreign.prose(foreign.prose(text)) == foreign.prose(text)
+    assert foreign.line(foreign.line(text)) == foreign.line(text)

@@ -47,6 +47,8 @@ def test_s49_a_record_has_before_and_after_sources_and_brief_and_is_read_back(wo
         ({"sources": []}, [grade()], BadConfig, "0 sources besides the item itself"),
         ({"sources": [" ", ""]}, [grade()], BadConfig, "0 sources"),
         ({"sources": ["https://arxiv.org/abs/1", "arxiv:1"]}, [grade()], BadConfig, "0 sources"),
+        ({"sources": ["http://www.arxiv.org/pdf/1v2.pdf#page=3"]}, [grade()], BadConfig, "0 sources"),
+        ({"sources": ["https://a.org@b.org/x"]}, [grade()], NotFound, "is no address"),
         ({"sources": ["I know it"]}, [grade()], NotFound, "'I know it' is no address"),
         ({"sources": ["https://"]}, [grade()], NotFound, "is no address"),
         ({"sources": ["nowhere.md"]}, [grade()], NotFound, "and no file"),
@@ -99,3 +101,10 @@ def test_a_line_that_is_no_record_is_named_and_not_skipped(workspace: Workspace)
     file.write_bytes(b'{"item_id": 1}\n' + file.read_bytes())
     with pytest.raises(UnreadableInput, match=r"verified\.jsonl:1 is no verified record"):
         verified.read(workspace)
+
+
+def test_a_record_s_words_are_kept_clean_and_its_address_is_one(workspace: Workspace) -> None:
+    said = {"url": "javascript:x\ud800", "title": "a\x1b[31m\u202eb", "brief": "x\ud800y\u200b"}
+    kept = verified.verify(workspace, record(**said), [grade()])
+    assert (kept.url, kept.title, kept.brief) == ("https://arxiv.org/abs/1", "a[31mb", "xy")
+    assert verified.read(workspace) == [kept]

@@ -18,7 +18,7 @@ from golf.research.foreign import as_dict, line, moment
 from golf.research.nouns import Item
 from golf.research.sources import Found, Off
 from golf.research.sources.github_pulls import REPOSITORY, TOLD, TOLD_MAX, with_files
-from golf.research.sources.notes import HEADING
+from golf.research.sources.notes import heading
 from golf.research.web import Web
 from golf.workspace import ResearchSettings
 
@@ -84,5 +84,5 @@ def _titles(texts: list[tuple[str, str]]) -> Iterator[str]:
                 if isinstance(name, str) and name.strip():
                     yield name
     for path, text in texts:
-        if path.lower().endswith(".md") and (heading := HEADING.search(text)):
-            yield heading[1]
+        if path.lower().endswith(".md") and (title := heading(text)):
+            yield title

@@ -13,7 +13,7 @@ from typing import Any
 from xml.parsers import expat
 
 from golf.research.addresses import WebFailed, host_of
-from golf.research.foreign import line, moment, names, plain
+from golf.research.foreign import address, line, moment, names, plain
 from golf.research.nouns import Item
 from golf.research.sources import Found, each, is_since
 from golf.research.web import Web
@@ -46,14 +46,14 @@ def parse(body: bytes, url: str, now: datetime) -> list[Item]:
     """
     items = []
     for entry in entries(body, host_of(url))[:ENTRIES_MAX]:
-        title, link = line(entry.get("title", "")), line(entry.get("link", ""), 1000)
+        title, link = line(plain(entry.get("title", ""))), address(entry.get("link", ""), url)
         said = [entry.get("summary", ""), *(part.get("value", "") for part in entry.get("content", []))]
         if title and link:
             items.append(
                 Item(
                     id="feed:" + hashlib.sha256(str(entry.get("id") or link).encode(errors="replace")).hexdigest()[:16],
                     source="feeds",
-                    title=plain(title, 300),
+                    title=title,
                     url=link,
                     text=plain(max(said, key=len)),
                     authors=names([author.get("name", "") for author in entry.get("authors", [])]),

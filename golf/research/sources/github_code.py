@@ -6,7 +6,7 @@ Source: docs.github.com/en/rest/search/search, "Search code": ten questions a mi
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from golf.research.foreign import as_dict, line, prose
+from golf.research.foreign import address, as_dict, line, prose
 from golf.research.nouns import Item
 from golf.research.sources import Found, Off, each, made, rows
 from golf.research.sources.github import headers
@@ -51,7 +51,7 @@ def parse(answer: object, now: datetime) -> list[Item]:
             id=f"github-code:{name}/{path}",
             source="github_code",
             title=line(f"{name}: {path}"),
-            url=line(entry["html_url"], 1000),
+            url=address(entry["html_url"]),
             text=prose("\n…\n".join([str(repository.get("description") or ""), *fragments])),
             fetched_at=now,
             details={"repository": name, "version": line(entry.get("sha") or "", 64)},

@@ -15,7 +15,7 @@ from golf.workspace import ResearchSettings
 
 FILES_MAX = 500
 FILE_BYTES_MAX = 200_000
-HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+HEADING = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
 
 
 def fetch(since: datetime, settings: ResearchSettings, web: Web) -> Found:
@@ -31,7 +31,8 @@ def fetch(since: datetime, settings: ResearchSettings, web: Web) -> Found:
         raise Off(f"there is no folder {folder}")
 
     def one(path: Path) -> Iterator[Item]:
-        content = path.read_bytes()[:FILE_BYTES_MAX]
+        with open(path, "rb") as file:
+            content = file.read(FILE_BYTES_MAX)
         changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         yield parse(content, path.relative_to(folder).as_posix(), changed_at, datetime.now(UTC))
 
@@ -41,16 +42,21 @@ def fetch(since: datetime, settings: ResearchSettings, web: Web) -> Found:
 def parse(content: bytes, name: str, changed_at: datetime, now: datetime) -> Item:
     """One note; its title is its first heading, else its name."""
     text = content.decode(errors="replace")
-    heading = HEADING.search(text)
     return Item(
         id=f"note:{line(name)}",
         source="notes",
-        title=line(heading[1]) if heading else line(name),
+        title=line(heading(text) or name),
         text=prose(text),
         published_at=changed_at,
         fetched_at=now,
         details={"version": hashlib.sha256(content).hexdigest()[:16]},
     )
+
+
+def heading(text: str) -> str | None:
+    """The first heading of a Markdown text that says anything."""
+    found = (match[1].strip(" \t#") for match in HEADING.finditer(text))
+    return next((words for words in found if words), None)
 
 
 def _files(folder: Path) -> list[Path]:

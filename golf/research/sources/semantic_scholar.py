@@ -5,7 +5,7 @@ Source: api.semanticscholar.org/api-docs/graph, `/paper/search/bulk`; `|` is its
 
 from datetime import UTC, datetime
 
-from golf.research.foreign import as_dict, line, moment, names, prose
+from golf.research.foreign import address, as_dict, line, moment, names, prose
 from golf.research.nouns import Item
 from golf.research.sources import Found, Off, is_since, made, rows
 from golf.research.web import Web, secret
@@ -58,7 +58,7 @@ def parse(answer: object, now: datetime) -> list[Item]:
             id=f"arxiv:{arxiv}" if arxiv else f"semantic_scholar:{line(entry['paperId'], 60)}",
             source="semantic_scholar",
             title=title,
-            url=f"https://arxiv.org/abs/{arxiv}" if arxiv else line(entry.get("url") or "", 1000) or None,
+            url=f"https://arxiv.org/abs/{arxiv}" if arxiv else address(entry.get("url")),
             text=prose(entry.get("abstract") or ""),
             authors=names([as_dict(a).get("name") for a in authors] if isinstance(authors, list) else None),
             published_at=moment(entry.get("publicationDate")),

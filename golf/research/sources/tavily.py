@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from golf.research.foreign import as_dict, line, moment, prose
+from golf.research.foreign import address, as_dict, line, moment, prose
 from golf.research.nouns import Item
 from golf.research.sources import Found, Off, each, is_since, made, rows
 from golf.research.web import Web, secret
@@ -52,8 +52,10 @@ def parse(answer: object, source: str, mode: str, now: datetime) -> list[Item]:
     """
 
     def result(entry: dict[str, object]) -> Item | None:
-        score, url = entry.get("score"), line(entry["url"], 1000)
-        if not isinstance(score, int | float) or not math.isfinite(score) or score < RELEVANCE_MIN:
+        score, url = entry.get("score"), address(entry["url"])
+        if url is None:
+            raise ValueError("no address of the web")
+        if not isinstance(score, int | float) or isinstance(score, bool) or not RELEVANCE_MIN <= score < math.inf:
             return None
         return Item(
             id="url:" + hashlib.sha256(url.encode()).hexdigest()[:16],

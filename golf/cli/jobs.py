@@ -83,11 +83,14 @@ def reap(arguments: argparse.Namespace) -> int:
         print(f"golf reap: {swept} processes of jobs that have ended were still there, and were ended", file=sys.stderr)
     leases = Leases(workspace.database)
     if arguments.adopt:
+        for one in leases.foreign():
+            print(f"golf reap: {one.key} is this workspace's now", file=sys.stderr)
         leases.adopt()
-    foreign = leases.foreign()
+        lost += reaper.adopt(workspace)
+    foreign, unseen = leases.foreign(), reaper.unseen(workspace)
     all_gone = ending.due(workspace)
     verb.opened()
-    render.show([read_job(JobStore(workspace), record) for record in lost], json=arguments.json)
+    render.show([read_job(JobStore(workspace), record) for record in [*lost, *unseen]], json=arguments.json)
     if not all_gone:
         print("golf reap: not all of it is known to be gone; its money stays set aside. Try again", file=sys.stderr)
     if foreign:
@@ -96,7 +99,7 @@ def reap(arguments: argparse.Namespace) -> int:
             "If it is no more: golf reap --adopt",
             file=sys.stderr,
         )
-    return 0 if all_gone and not foreign else 1
+    return 0 if all_gone and not foreign and not unseen else 1
 
 
 def finished(workspace: Workspace, job: Job, title: str) -> Job:

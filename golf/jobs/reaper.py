@@ -32,6 +32,20 @@ def reap(workspace: Workspace) -> list[Record]:
     return closed
 
 
+def unseen(workspace: Workspace) -> list[Record]:
+    """Open jobs of which it cannot be told from here whether they run."""
+    return [one for one in JobStore(workspace).recent(1000, ("queued", "running")) if one.is_supervised is None]
+
+
+def adopt(workspace: Workspace) -> list[Record]:
+    """Close what a copied or restored folder brought along, on somebody's word that the original is no more."""
+    store = JobStore(workspace)
+    brought = [one for one in unseen(workspace) if one.is_copied]
+    for one in brought:
+        store.ended(one.id, "lost", None, "the workspace that it was started in is said to be no more")
+    return [store.get(one.id) for one in brought]
+
+
 def sweep(workspace: Workspace) -> int:
     """End what still runs of jobs that have ended here; returns how many processes that were."""
     store, victims = JobStore(workspace), []

@@ -74,6 +74,11 @@ class Record:
         """Whether the process that answers for it lives; None where that cannot be told from here."""
         return process.lives(self.supervisor_pid, self.supervisor_started, self.place, self.here)
 
+    @property
+    def is_copied(self) -> bool:
+        """Whether it came along with a copied or restored folder."""
+        return self.place.rpartition(" ")[2] != self.here.rpartition(" ")[2]
+
 
 class JobStore:
     """Rows of one workspace; a connection per call, so that threads need no care."""

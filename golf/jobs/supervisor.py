@@ -98,7 +98,7 @@ def supervise(folder: Path) -> int:
         elif ended.reason is not None:
             state, message = stop.state, ended.reason
         else:
-            message = said.get("message") or f"{ended.told}: {_last_line(folder / 'output.log')}"
+            message = said.get("message") or f"its worker {ended.told}: {_last_line(folder / 'output.log')}"
     except OSError as error:
         message = f"could not be started: {error}"
     finally:

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 import golf
-from golf import durable, errors, schema
+from golf import durable, errors, leftovers, schema
 from golf.environment import inherited
 from golf.errors import BadConfig, GolfError, JobFailed, NotFound
 from golf.measure import artifact, shards
@@ -99,8 +98,8 @@ def evaluate_bpb(
         raise NotFound(f"there is no checkpoint {checkpoint}")
     found = [data] if data.is_file() else shards.find_shards(data, "val")
     sidecars = [] if data.is_file() else shards.find_sidecars(data)
-    with tempfile.TemporaryDirectory(prefix="golf-bpb-") as temporary:
-        folder = (scratch or Path(temporary)).resolve()
+    with leftovers.folder("golf-bpb-") as temporary:
+        folder = (scratch or temporary).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         result, lines = folder / "result.json", folder / "progress.jsonl"
         for stale in (result, lines):

@@ -82,7 +82,7 @@ def examine() -> Diagnosis:
     checks.append(_program("codex", "npm install -g @openai/codex", optional=True))
     if workspace is not None:
         checks += [_disk(workspace), course(workspace)]
-        checks += [_tier(name, tier) for name, tier in workspace.config.tiers.items() if tier.backend != "local"]
+        checks += [_tier(name, tier) for name, tier in workspace.config.tiers.items() if not _is_plain(tier)]
     checks.sort(key=lambda check: ("missing", "optional", "ok").index(check.verdict))  # what to mend is seen first
     return Diagnosis(ready=all(check.verdict != "missing" for check in checks), checks=checks)
 
@@ -103,14 +103,21 @@ def _program(name: str, fix: str, optional: bool = False) -> Check:
     return Check(name=name, verdict="optional" if optional else "missing", found="not on PATH", fix=fix)
 
 
+def _is_plain(tier: TierSettings) -> bool:
+    """Whether it runs here and is free: then there is nothing to look at."""
+    return tier.backend == "local" and tier.hourly_rate_usd == 0
+
+
 def _tier(name: str, tier: TierSettings) -> Check:
-    """Whether a tier elsewhere could be used from here; its provider is not asked."""
+    """Whether a tier that is elsewhere or has a price could be used from here; its provider is not asked."""
     try:
-        settlement.price(name, tier)
-        ready_backend(tier.backend, tier.options)
+        if tier.backend != "local":
+            ready_backend(tier.backend, tier.options)
+        at_most = settlement.price(name, tier).at_most_usd
     except GolfError as error:
         return Check(name=f"tier {name}", verdict="optional", found=str(error), fix="see docs/compute.md")
-    return Check(name=f"tier {name}", verdict="ok", found=f"{tier.backend}: its settings are usable; not asked")
+    price = f"${at_most:.2f} at most for one seed" if at_most else "free"
+    return Check(name=f"tier {name}", verdict="ok", found=f"{tier.backend}, {price}; its provider was not asked")
 
 
 def _disk(workspace: Workspace) -> Check:

@@ -24,6 +24,8 @@ from golf.workspace import TierSettings, Workspace, describe
 CONFIG = "config.yaml"
 RESULT = "result.json"
 NAME = r"[a-z0-9][a-z0-9_.-]{0,79}"
+CANCELLED = "cancelled"
+"""Marks what a cancelled run has left in `earlier/`."""
 EVIDENCE = ("artifact", "logs", "earlier")
 """Folders of an experiment that runs write: no part of what is run."""
 
@@ -297,10 +299,23 @@ def set_aside(folder: Path, result: Result) -> Path:
     return place
 
 
-def put_back(folder: Path) -> None:
-    """Undo `set_aside` for a repetition that left no result: the newest earlier run is the experiment's again."""
-    earlier = [place for place in (folder / "earlier").glob("*") if (place / RESULT).exists()]
-    if (folder / RESULT).exists() or not earlier:
+def put_back(folder: Path, run_id: str) -> None:
+    """Undo `set_aside` for a run that was cancelled: the newest earlier run is the experiment's again.
+
+    What the cancelled one has left goes to `earlier/<its id>/`. Killed at any step, it goes on when it is called again.
+    """
+    if (folder / RESULT).exists() or not folder.is_dir():
+        return
+    aside = folder / "earlier" / run_id
+    if not (aside / CANCELLED).exists():
+        left = [name for name in WRITTEN if (folder / name).exists()]
+        aside.mkdir(parents=True, exist_ok=True)
+        for name in left:
+            os.replace(folder / name, aside / name)
+        (aside / CANCELLED).touch()  # from here on what lies in the folder is an earlier run's that came back
+    places = (folder / "earlier").glob("*")
+    earlier = [place for place in places if (place / RESULT).exists() and not (place / CANCELLED).exists()]
+    if not earlier:
         return
     place = max(earlier, key=lambda path: path.name)
     for name in WRITTEN:

@@ -19,6 +19,7 @@ from golf.jobs import reaper, watchdog
 from golf.jobs.leases import Leases
 from golf.jobs.store import TABLES as JOB_TABLES
 from golf.play import experiments, ledger, settlement, worktree
+from golf.play.budget import TABLES as MONEY
 from golf.play.conclude import conclude
 from golf.schema import Result, Row
 from golf.workspace import Workspace
@@ -31,18 +32,22 @@ CREATE TABLE IF NOT EXISTS recordings (
     experiment TEXT NOT NULL,
     result TEXT NOT NULL,
     description TEXT NOT NULL,
+    aside INTEGER NOT NULL DEFAULT 0, -- it takes no other run's place in the experiment's folder
     done INTEGER NOT NULL DEFAULT 0
 );
 """
 )
 
 
-def record(workspace: Workspace, result: Result, description: str) -> None:
-    """Write result.json and the ledger's row; a second call for the same run changes nothing."""
+def record(workspace: Workspace, result: Result, description: str, *, aside: bool = False) -> None:
+    """Write result.json and the ledger's row; a second call for the same run changes nothing.
+
+    With `aside` the result goes to `earlier/`, and the experiment's stays what it is.
+    """
     with lock(workspace), contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
         inserted = connection.execute(
-            "INSERT OR IGNORE INTO recordings (run_id, experiment, result, description) VALUES (?, ?, ?, ?)",
-            (result.run_id, result.experiment, result.model_dump_json(indent=2), description),
+            "INSERT OR IGNORE INTO recordings (run_id, experiment, result, description, aside) VALUES (?, ?, ?, ?, ?)",
+            (result.run_id, result.experiment, result.model_dump_json(indent=2), description, aside),
         ).rowcount
         _complete(workspace, connection, result.run_id, is_new=inserted > 0)
 
@@ -51,8 +56,8 @@ def recover(workspace: Workspace) -> None:
     """Finish what a killed process left: its jobs, its worktrees, its records, its money.
 
     A run that was lost, timed out or failed without a record of its own enters the ledger as a
-    crash, or is concluded from what its launches elsewhere left; one that was cancelled does not: someone decided
-    against it.
+    crash, or is concluded from what its launches elsewhere left; one that was cancelled does where it has cost money,
+    and takes no other run's place: someone decided against it.
     """
     if not (workspace.root / ".golf" / "golf.db").exists():
         return
@@ -60,7 +65,7 @@ def recover(workspace: Workspace) -> None:
     settlement.settle(workspace)  # first: money must not wait for what cannot be concluded
     if Leases(workspace.database).open():
         watchdog.ensure(workspace)  # asks providers, so that no command has to wait for them
-    with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+    with contextlib.closing(database.connect(workspace.database, TABLES + MONEY)) as connection:
         pending = [row["run_id"] for row in connection.execute("SELECT run_id FROM recordings WHERE NOT done")]
         unrecorded = connection.execute(
             "SELECT id, subject, message FROM jobs WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
@@ -68,11 +73,15 @@ def recover(workspace: Workspace) -> None:
         ).fetchall()
         with lock(workspace):  # a run that starts now waits with setting aside, and is seen in the table
             cancelled = connection.execute(
-                "SELECT DISTINCT subject FROM jobs WHERE kind = 'run' AND state = 'cancelled' AND subject NOT IN "
-                "(SELECT subject FROM jobs WHERE kind = 'run' AND state IN ('queued', 'running'))"
+                "SELECT subject, id FROM jobs WHERE kind = 'run' AND state = 'cancelled' AND NOT EXISTS (SELECT 1 FROM "
+                "jobs AS later WHERE later.kind = 'run' AND later.subject = jobs.subject AND later.rowid > jobs.rowid)"
             ).fetchall()
             for row in cancelled:
-                experiments.put_back(workspace.experiments / row["subject"])
+                experiments.put_back(workspace.experiments / row["subject"], row["id"])
+        paid_for = connection.execute(
+            "SELECT id, subject, message FROM jobs JOIN paid_runs ON paid_runs.run_id = jobs.id "
+            "WHERE jobs.state = 'cancelled' AND paid_runs.spent > 0 AND id NOT IN (SELECT run_id FROM recordings)"
+        ).fetchall()
         ended = {row["id"] for row in connection.execute("SELECT id FROM jobs WHERE ended_at IS NOT NULL")}
         if pending:
             with lock(workspace):
@@ -81,6 +90,8 @@ def recover(workspace: Workspace) -> None:
     for place in workspace.worktrees.glob("*"):
         if place.name.rsplit(".", 1)[0] in ended:
             worktree.remove(workspace.root, place)
+    for row in paid_for:
+        crash(workspace, row["id"], row["subject"], row["message"] or "cancelled", aside=True)
     for row in unrecorded:
         try:
             if not conclude(workspace, row["id"]):
@@ -89,8 +100,8 @@ def recover(workspace: Workspace) -> None:
             print(f"run {row['id']} could not be concluded: {error}", file=sys.stderr, flush=True)
 
 
-def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:
-    """Record a run that ended without a score."""
+def crash(workspace: Workspace, run_id: str, name: str, error: str, *, aside: bool = False) -> Result:
+    """Record a run that ended without a score; `aside` as for `record`."""
     commit = "-"
     tier, hypothesis, description = "local", "", f"{name}: {error}"
     with contextlib.suppress(GolfError):
@@ -111,7 +122,7 @@ def crash(workspace: Workspace, run_id: str, name: str, error: str) -> Result:
         error=error,
         finished_at=datetime.now(UTC),
     )
-    record(workspace, result, description)
+    record(workspace, result, description, aside=aside)
     return result
 
 
@@ -170,7 +181,9 @@ def _complete(workspace: Workspace, connection: sqlite3.Connection, run_id: str,
     line = row(result, found["description"])
     folder = workspace.experiments / result.experiment
     if folder.is_dir():
-        durable.replace(_make_place(folder, run_id) / experiments.RESULT, found["result"] + "\n")
+        place = folder / "earlier" / run_id if found["aside"] else _make_place(folder, run_id)
+        place.mkdir(parents=True, exist_ok=True)
+        durable.replace(place / experiments.RESULT, found["result"] + "\n")
     # Only an interrupted recording has to look whether its row got through: the file may be long.
     if is_new or not _is_recorded(workspace, line):
         ledger.append(workspace.ledger, line)

@@ -7,6 +7,7 @@ is billed for one that appears when its run has long been settled.
 """
 
 import contextlib
+import math
 
 from golf.errors import BadConfig, GolfError, NotFound
 from golf.jobs.backend import MAY_BE_FREE, open_backend
@@ -54,6 +55,9 @@ def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
         raise BadConfig(
             f"tier {name!r} costs ${tier.hourly_rate_usd:g} an hour for 8 GPUs; say how many it has, as in: gpus = 8"
         )
+    for key, value in (("hourly_rate_usd", tier.hourly_rate_usd), ("time_limit_s", tier.time_limit_s)):
+        if not math.isfinite(value):
+            raise BadConfig(f"tier {name!r} has {key} = {value}; what it costs needs a finite number")
     launches, beyond_s = 1, 0.0
     if tier.backend != "local":
         launches = num_seeds

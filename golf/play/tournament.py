@@ -103,10 +103,12 @@ def schedule(candidates: int, budget: int, *, halvings: Sequence[int] | None = N
     while not halvings and players[-1] > 2:
         players.append(math.ceil(players[-1] / 2))
     falls = all(later < earlier for earlier, later in itertools.pairwise(players))
-    if candidates < 2 or players[0] != candidates or players[-1] < 2 or not falls:
+    if candidates < 2:
+        raise BadConfig(f"a tournament needs at least 2 candidates (got {candidates})")
+    if players[0] != candidates or players[-1] < 2 or not falls:
         raise BadConfig(
-            f"{candidates} candidates cannot play rounds of {players}: a tournament starts with all its candidates, at "
-            "least 2, and each round has fewer"
+            f"{candidates} candidates cannot play rounds of {players}: a tournament starts with all its candidates, "
+            "each round has fewer, and the last one at least 2"
         )
     budgets = [budget // 2**halvings_left for halvings_left in reversed(range(len(players)))]
     if budgets[0] < 1:

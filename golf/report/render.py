@@ -256,6 +256,7 @@ def _(noun: SubmissionPlan) -> View:
     return View(
         f"dry run: {noun.experiment} on {noun.tier}",
         [
+            Fact("paid_tier", noun.tier),
             Fact("backend", noun.backend),
             *([Fact("missing", noun.missing)] if noun.missing else []),
             Fact("command", " ".join(noun.command)),

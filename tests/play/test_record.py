@@ -8,8 +8,10 @@ import pytest
 from scene import git
 
 from golf import database
-from golf.jobs.store import JobStore
+from golf.jobs.progress import Price
+from golf.jobs.store import TABLES, JobStore
 from golf.play import experiments, ledger, record
+from golf.play.budget import BudgetBook
 from golf.schema import Result
 from golf.workspace import Workspace
 
@@ -102,10 +104,54 @@ def test_a_repetition_that_was_cancelled_gives_the_earlier_run_back(workspace: W
     assert experiments.read_result(folder) == played
     assert [(folder / name / "kept").read_text() for name in ("artifact", "logs")] == ["trained"] * 2
     assert not (folder / "logs" / "begun").exists()
+    assert (folder / "earlier" / repeated.id / "logs" / "begun").read_text() == "by the repetition"
 
 
+def test_what_was_cancelled_once_touches_no_later_run_s_logs(workspace: Workspace, played: Result) -> None:
+    folder, store = workspace.experiments / played.experiment, JobStore(workspace)
+    store.ended(played.run_id, "cancelled", None, "")
+    record.recover(workspace)
+    died = store.add("run", played.experiment, "local")
+    (folder / "logs").mkdir()
+    (folder / "logs" / "train_seed1.log").write_text("of the later run")
+    store.ended(died.id, "timed_out", None, "over its time limit")
+    for _ in range(2):
+        record.recover(workspace)
+    found = experiments.read_result(folder)
+    assert found is not None and found.run_id == died.id
+    assert (folder / "logs" / "train_seed1.log").read_text() == "of the later run"
+
+
+def test_a_cancelled_run_that_cost_money_has_its_row_and_takes_nobody_s_place(
+    workspace: Workspace, played: Result
+) -> None:
+    record.record(workspace, played, "x: h")
+    folder, store = workspace.experiments / played.experiment, JobStore(workspace)
+    store.ended(played.run_id, "done", 0, "")
+    paid = store.add("run", played.experiment, "local")
+    Price(0.01, 3.0).write(made(store.folder(paid.id)))
+    BudgetBook(workspace.database, workspace.config.budget).reserve(paid.id, 3.0, "rented")
+    store.started(paid.id)
+    with contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
+        connection.execute("UPDATE jobs SET started_at = '2026-11-30T08:00:00+00:00' WHERE id = ?", (paid.id,))
+    store.ended(paid.id, "cancelled", None, "cancelled")
+    for _ in range(2):
+        record.recover(workspace)
+    rows = ledger.read(workspace.ledger)
+    assert [(row.status, row.cost_usd) for row in rows] == [(played.status, played.cost_usd), ("crash", 3.0)]
+    assert experiments.read_result(folder) == played
+    aside = experiments.read_result(folder / "earlier" / paid.id)
+    assert aside is not None and (aside.error, aside.cost_usd) == ("cancelled", 3.0)
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("step", range(4))
 def test_putting_back_may_be_killed_at_any_step(
-    workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     record.record(workspace, played, "x: h")
     folder = workspace.experiments / played.experiment
@@ -113,7 +159,9 @@ def test_putting_back_may_be_killed_at_any_step(
         (folder / name).mkdir()
         (folder / name / "kept").write_text("trained")
     experiments.set_aside(folder, played)
-    moves = iter([True, False])  # the first move happens, the second is the kill
+    (folder / "logs").mkdir()
+    (folder / "logs" / "begun").write_text("by the cancelled one")
+    moves = iter([True] * step + [False])  # the last one is the kill
 
     def die(source: Path, target: Path) -> None:
         if not next(moves):
@@ -122,9 +170,11 @@ def test_putting_back_may_be_killed_at_any_step(
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("golf.play.experiments.os.replace", die)
-        experiments.put_back(folder)
-    experiments.put_back(folder)
+        experiments.put_back(folder, "z")
+    experiments.put_back(folder, "z")
+    experiments.put_back(folder, "z")
     assert experiments.read_result(folder) == played
+    assert (folder / "earlier" / "z" / "logs" / "begun").read_text() == "by the cancelled one"
     assert [(folder / name / "kept").read_text() for name in ("artifact", "logs")] == ["trained"] * 2
 
 

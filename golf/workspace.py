@@ -156,6 +156,10 @@ class ResearchSettings(Settings):
     """What was published so long before a source's last good visit is still looked at: things appear with delay."""
     deadline_s: float = Field(default=60.0, gt=0, le=600)
     """Of one source's visit, waits included."""
+    off_track: float = Field(default=0.25, ge=0, le=1)
+    """Share of `golf next` off the beaten track: what is hardly tried, whatever its score."""
+    human_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the next experiments that a person directs: so many of `golf next` are left to them."""
     repositories: list[str] = ["openai/parameter-golf", "KellerJordan/modded-nanogpt", "karpathy/autoresearch"]
     """Whose pull requests are watched."""
     submissions_of: list[str] = ["openai/parameter-golf"]

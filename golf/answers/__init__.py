@@ -7,7 +7,7 @@ from golf.answers.accept import ANSWER_BYTES_MAX, read
 from golf.answers.base import Answer
 from golf.answers.directions import Direction, NextDirections, RecommendedRun, SweepRecommendation, SweptVariable
 from golf.answers.facts import contradictions
-from golf.answers.research import GradedItem, ResearchGrade, Tallied, tally
+from golf.answers.research import GradedItem, ResearchGrade, ResearchVerification, Tallied, VerifiedItem, tally
 from golf.answers.review import POINTS, Point, Review
 from golf.answers.runs import OVER_LIMIT, Anomaly, ExperimentSummary, RankedExperiment, SummaryFlag
 from golf.answers.schemas import ANSWERS, answer, schema, text
@@ -28,6 +28,7 @@ __all__ = [
     "RankedExperiment",
     "RecommendedRun",
     "ResearchGrade",
+    "ResearchVerification",
     "Review",
     "SummaryFlag",
     "SweepRecommendation",
@@ -36,6 +37,7 @@ __all__ = [
     "Triage",
     "TriagedFinding",
     "TriagedSubmission",
+    "VerifiedItem",
     "answer",
     "contradictions",
     "read",

@@ -66,6 +66,21 @@ class ResearchGrade(Answer):
     items: list[GradedItem]
 
 
+class VerifiedItem(GradedItem):
+    """An item that was read in full, graded anew, and held against something else than itself."""
+
+    sources: list[Said]
+    """Addresses, or files of the workspace, that it was held against; at least one besides the item itself."""
+    brief: Said
+    """How to build it here: what changes in the script, at what cost in bytes and seconds, and the cheapest test."""
+
+
+class ResearchVerification(Answer):
+    """The most promising of what was read, verified."""
+
+    items: list[VerifiedItem]
+
+
 class Tallied(Noun):
     """A graded item with its total, best first."""
 

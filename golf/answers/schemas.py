@@ -12,7 +12,7 @@ from typing import Any
 
 from golf.answers.base import Answer
 from golf.answers.directions import NextDirections, SweepRecommendation
-from golf.answers.research import ResearchGrade
+from golf.answers.research import ResearchGrade, ResearchVerification
 from golf.answers.review import Review
 from golf.answers.runs import ExperimentSummary
 from golf.answers.submissions import Triage
@@ -23,6 +23,7 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "experiment-summary": ExperimentSummary,
     "triage": Triage,
     "research-grade": ResearchGrade,
+    "research-verification": ResearchVerification,
     "sweep-recommendation": SweepRecommendation,
     "next-directions": NextDirections,
 }

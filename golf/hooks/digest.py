@@ -32,6 +32,9 @@ _MARKED = re.compile(
 _HEADED = re.compile(r"#.*\b(?:next|direction|hypothes)", re.I)
 """The heading over such a line."""
 
+_SECTION = re.compile(r"<!-- caddie:(\w+):begin -->.*?(?:<!-- caddie:\1:end -->|\Z)", re.S)
+"""What research wrote into program.md: words of strangers, who tell nobody where to go."""
+
 Line = tuple[int, str]
 """A line and how soon it is left out: 0 never, the highest first."""
 
@@ -139,7 +142,7 @@ def _next(state: State) -> str:
     for note in reversed(state.notes[-500:]):
         if note.get("kind") in ("finding", "question") and (said := _marked(note["text"][:MARKED_MAX])):
             return f"Next direction ({clean(note.get('by') or '?', 16)}): {quoted(said, 120)}"
-    program = head(state.root / "program.md", PROGRAM_MAX)
+    program = _SECTION.sub("", head(state.root / "program.md", PROGRAM_MAX))
     if said := _marked(program) or _headed(program):
         return f"Next direction (program.md): {quoted(said, 120)}"
     if claimed := _claimed(state):

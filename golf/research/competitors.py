@@ -11,14 +11,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from golf import rules
+from pydantic import AwareDatetime, ValidationError
+
+from golf import durable, rules
+from golf.errors import UnreadableInput
 from golf.referee import reconcile, standings
 from golf.referee.field import Entry, Field
 from golf.referee.triage import Progress
-from golf.research import foreign, place, readme_scores
+from golf.research import cache, foreign, place, readme_scores
 from golf.research.mentions import mentioned
 from golf.research.nouns import Competitor, Item
+from golf.schema import Noun
 from golf.workspace import Workspace
+
+SURVEY = "competitors.json"
+"""The last survey, whole."""
 
 INDEX = "submissions.db"
 """The referee's index of what was judged before, apart from that of `golf triage`: it tells what is new since its own
@@ -28,6 +35,15 @@ SEEDS_MIN = 2
 """Logged seeds wherever the record track's three are not asked for: one alone has no spread."""
 
 DOUBT_CHARS = 240
+
+
+class Survey(Noun):
+    """Submissions of others as the referee judged them."""
+
+    at: AwareDatetime
+    folder: str
+    """What was judged."""
+    competitors: list[Competitor]
 
 
 def survey(
@@ -48,6 +64,47 @@ def survey(
 
     field = triage.survey(folder, index=place.folder(workspace) / INDEX, on_progress=on_progress)
     return from_field(field, workspace.challenge, repository)
+
+
+def keep(workspace: Workspace, found: Survey) -> None:
+    """Make it the survey that counts from now on."""
+    durable.replace(place.folder(workspace) / SURVEY, found.model_dump_json())
+
+
+def kept(workspace: Workspace) -> Survey | None:
+    """The last survey; None before the first.
+
+    Raises:
+        UnreadableInput: the file is damaged.
+    """
+    path = place.folder(workspace) / SURVEY
+    try:
+        return Survey.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise UnreadableInput(
+            f"{path} is no survey ({error.error_count()} problems). Delete it, and judge them again: "
+            "golf research competitors FOLDER"
+        ) from None
+
+
+def known(workspace: Workspace) -> list[Competitor]:
+    """Those of the last survey, and of the pull requests that were read since those it lacks; the lowest score first.
+
+    Pull requests count where golf.toml says that they are submissions: another repository has the same numbers.
+
+    Raises:
+        UnreadableInput: a file of research is damaged; the message names it.
+    """
+    last, repositories = kept(workspace), workspace.config.research.submissions_of
+    told = [
+        one
+        for item in cache.read(place.folder(workspace) / place.RAW_CACHE)
+        if item.details.get("repository") in repositories
+        and (one := from_item(item, workspace.challenge.baseline_bpb)) is not None
+    ]
+    return merged(last.competitors if last else [], told)
 
 
 def from_field(field: Field, challenge: rules.Challenge, repository: str | None = None) -> list[Competitor]:

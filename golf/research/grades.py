@@ -74,7 +74,7 @@ def grade_all(
     known = standing(workspace, competitors)
     at = now or datetime.now(UTC)
     found = [grade(item, known, at) for item in items]
-    _keep(workspace, found)
+    keep(workspace, found)
     return found
 
 
@@ -86,26 +86,41 @@ def accept(
 ) -> list[Graded]:
     """Take Codex's grades of items that were read; all of them or none.
 
+    Raises:
+        NotFound: as `judged`; nothing is taken.
+    """
+    found = judged(workspace, answer.items, competitors, now)
+    keep(workspace, found)
+    return found
+
+
+def judged(
+    workspace: Workspace,
+    given: Sequence[GradedItem],
+    competitors: Sequence[Competitor] = (),
+    now: datetime | None = None,
+) -> list[Graded]:
+    """Codex's grades with the items they are of and the totals that follow, in their order; nothing is kept.
+
     Args:
         workspace: Whose cache the items are in.
-        answer: Codex's answer; an item is known by its address, else by its title, as the prompt showed them.
+        given: Codex's; an item is known by its address, else by its title, as the prompt showed them.
         competitors: Those the prompt listed; without any, grades for `competitor_validated` are left out.
         now: When.
 
     Raises:
-        NotFound: it grades something that was not read here, or one thing twice; names it, and nothing is taken.
+        NotFound: one is of something that was not read here, or two are of one thing; names it.
     """
     items = cache.read(place.folder(workspace) / place.RAW_CACHE)
     at = now or datetime.now(UTC)
-    matched = _matched(answer.items, items)
-    found = [
+    return [
         rubric.graded(
-            given.model_copy(
+            one.model_copy(
                 update={
                     "title": prompt.shown_title(item),
                     "url": item.url,
-                    "techniques": _ids(given.techniques),
-                    "reason": foreign.line(given.reason, REASON_CHARS_MAX),
+                    "techniques": _ids(one.techniques),
+                    "reason": foreign.line(one.reason, REASON_CHARS_MAX),
                 }
             ),
             item_id=item.id,
@@ -114,10 +129,19 @@ def accept(
             at=at,
             has_competitors=bool(competitors),
         )
-        for given, item in matched
+        for one, item in _matched(given, items)
     ]
-    _keep(workspace, found)
-    return found
+
+
+def keep(workspace: Workspace, grades: Sequence[Graded]) -> None:
+    """Append what says something else than the newest of its kind."""
+    folder = place.folder(workspace)
+    with place.locked(folder):
+        known = {(one.item_id, one.graded_by): one for one in read(workspace)}
+        for one in grades:
+            before = known.get((one.item_id, one.graded_by))
+            if before is None or before.model_copy(update={"graded_at": one.graded_at}) != one:
+                records.append(folder / GRADES, one)
 
 
 def read(workspace: Workspace) -> list[Graded]:
@@ -179,14 +203,3 @@ def _ids(named: Sequence[str]) -> list[str]:
 
 def _folded(title: str) -> str:
     return foreign.line(title).casefold()
-
-
-def _keep(workspace: Workspace, grades: Sequence[Graded]) -> None:
-    """Append what says something else than the newest of its kind."""
-    folder = place.folder(workspace)
-    with place.locked(folder):
-        known = {(one.item_id, one.graded_by): one for one in read(workspace)}
-        for one in grades:
-            before = known.get((one.item_id, one.graded_by))
-            if before is None or before.model_copy(update={"graded_at": one.graded_at}) != one:
-                records.append(folder / GRADES, one)

@@ -29,6 +29,15 @@ LINE_CHARS_MAX = 160
 COMPETITORS_MAX = 15
 DESCRIPTION_CHARS_MAX = 200
 
+_VERIFY = """Verify the items below: they were graded high by their abstracts, and most such claims do not carry over.
+For each one: read it in full at its address, where you can; find at least one independent source on the same technique
+(a replication, somebody's pull request with a log, a file of this workspace) and hold the claim against it: at what
+scale was it shown, against what baseline, at what cost. Then grade it again with the rubric, give the sources as
+addresses or files, and a brief: what changes in the script here, what it costs in bytes and seconds, and the cheapest
+local test. An item that you could not check keeps out of your answer.
+
+"""
+
 _DEFUSED = str.maketrans({"<": "‹", ">": "›", "`": "'"})
 
 
@@ -46,6 +55,23 @@ def grading_prompt(standing: Standing, items: Sequence[Item], chars_max: int = P
             else "there is nothing to grade; read something in first: golf research refresh"
         )
     return _whole(standing, shown, len(items) - len(shown))
+
+
+def verifying_prompt(standing: Standing, items: Sequence[Item], chars_max: int = PROMPT_CHARS_MAX) -> str:
+    """What to ask for a `ResearchVerification`; at most `chars_max` characters, with as many whole items as fit.
+
+    Raises:
+        BadConfig: not even the first item fits, or there is none.
+    """
+    room = chars_max - len(_VERIFY)
+    shown = fitting(standing, items, room)
+    if not shown:
+        raise BadConfig(
+            f"a prompt of {chars_max:,} characters has no room for an item"
+            if items
+            else "no Tier A item is left to verify; read and grade something first: golf research refresh"
+        )
+    return _VERIFY + _whole(standing, shown, len(items) - len(shown))
 
 
 def fitting(standing: Standing, items: Sequence[Item], chars_max: int = PROMPT_CHARS_MAX) -> list[Item]:

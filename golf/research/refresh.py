@@ -106,9 +106,17 @@ def watch(
     stop: threading.Event,
     *,
     say: Callable[[Health], object] = lambda health: None,
+    then: Callable[[Refreshed], object] = lambda refreshed: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
     """Refresh whatever is due until `stop` is set; breaking news in a loop of its own, which the batch never waits for.
+
+    Args:
+        workspace: As `refresh`.
+        stop: Ends it.
+        say: Told of each source as it ends.
+        then: Done after every round; not two at once.
+        clock: The time; tests have their own.
 
     Raises:
         BadConfig: golf.toml switches off what there is not.
@@ -116,10 +124,15 @@ def watch(
     """
     names = sources.chosen(placed(workspace))
     failures: list[Exception] = []
+    one_at_a_time = threading.Lock()
+
+    def after(refreshed: Refreshed) -> None:
+        with one_at_a_time:
+            then(refreshed)
 
     def loop(group: list[str]) -> None:
         try:
-            _repeat(workspace, group, stop, say, clock)
+            _repeat(workspace, group, stop, say, after, clock)
         except Exception as error:  # a full disk, a golf.toml that was broken meanwhile: a silent watch is none
             failures.append(error)
             stop.set()
@@ -142,10 +155,11 @@ def _repeat(
     names: Sequence[str],
     stop: threading.Event,
     say: Callable[[Health], object],
+    then: Callable[[Refreshed], object],
     clock: Callable[[], datetime],
 ) -> None:
     while not stop.is_set():
-        refresh(workspace, names, now=clock(), say=say)
+        then(refresh(workspace, names, now=clock(), say=say))
         now = clock()
         known = schedule.read(place.folder(workspace) / place.HEALTH)
         on = [name for name in names if name in known and known[name].state != "off"]

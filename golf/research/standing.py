@@ -77,9 +77,15 @@ def standing(workspace: Workspace, competitors: Sequence[Competitor] = ()) -> St
     best: Row | None = None
     kept: list[Row] = []
     failed: deque[Row] = deque(maxlen=FAILED_MAX)
+    lowest: float | None = None
     for row in ledger.iterate(workspace.ledger):
+        score = row.val_bpb if is_paid(row.tier, tiers) and _fits(row, challenge.artifact_bytes_max) else None
+        has_gained = lowest is not None and score is not None and score < lowest
+        if score is not None and (lowest is None or has_gained):
+            lowest = score
         if row.status != "keep":
-            failed.append(row)
+            if not has_gained:  # records gain less than the 3 % that keeps a run: too little is no failure there
+                failed.append(row)
         elif is_paid(row.tier, tiers):
             kept.append(row)
             if row.val_bpb is not None and (best is None or best.val_bpb is None or row.val_bpb < best.val_bpb):
@@ -138,6 +144,10 @@ def experiment_of(workspace: Workspace, description: str) -> tuple[Path, Experim
         return folder, experiments.load(folder) if re.fullmatch(experiments.NAME, name) else None
     except (GolfError, OSError, ValueError):
         return folder, None
+
+
+def _fits(row: Row, limit: int) -> bool:
+    return row.artifact_bytes is None or row.artifact_bytes <= limit
 
 
 def _failed(workspace: Workspace, row: Row) -> Failed:

@@ -6,13 +6,15 @@ source is the item itself: reading a claim again does not verify it.
 Source: "Parameter Golf Auto Research" (2026-03-27), "Verified Research (deep-analyzed)".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from golf.answers.research import ResearchVerification
 from golf.errors import BadConfig, NotFound, RuleBroken
-from golf.research import foreign, place, records
-from golf.research.nouns import Graded, Verified
+from golf.research import foreign, grades, place, records
+from golf.research.nouns import Competitor, Graded, Verified
 from golf.research.twins import canonical
 from golf.workspace import Workspace
 
@@ -20,6 +22,45 @@ VERIFIED = "verified.jsonl"
 
 BRIEF_CHARS_MAX = 4_000
 SOURCES_MAX = 20
+
+
+def accept(
+    workspace: Workspace,
+    answer: ResearchVerification,
+    competitors: Sequence[Competitor] = (),
+    now: datetime | None = None,
+) -> list[Verified]:
+    """Take what reading items in full came to, all of it or nothing: the records, and Codex's new grades.
+
+    Totals before and after are added up here.
+
+    Raises:
+        NotFound, RuleBroken, BadConfig: as `golf.research.grades.judged` and `verify`; nothing is taken.
+    """
+    earlier = grades.read(workspace)
+    before = {one.item_id: one.total for one in earlier}  # the newest comes last
+    found = grades.judged(workspace, answer.items, competitors, now)
+    checked = [
+        _checked(
+            workspace,
+            Verified(
+                item_id=one.item_id,
+                title=one.title,
+                url=one.url,
+                before=before.get(one.item_id, 0),
+                after=one.total,
+                sources=given.sources,
+                brief=given.brief,
+                verified_at=one.graded_at,
+            ),
+            earlier,
+        )
+        for given, one in zip(answer.items, found, strict=True)
+    ]
+    for one in checked:
+        records.append(path(workspace), one)
+    grades.keep(workspace, found)  # last: the totals before are those without it, should it be done again
+    return checked
 
 
 def verify(workspace: Workspace, record: Verified, graded: Iterable[Graded]) -> Verified:
@@ -35,8 +76,13 @@ def verify(workspace: Workspace, record: Verified, graded: Iterable[Graded]) -> 
         RuleBroken: the item is not Tier A.
         BadConfig: it has no source but the item itself, no brief, or another total before than the item has.
     """
-    grades = list(graded)
-    grade = next((one for one in reversed(grades) if one.item_id == record.item_id), None)
+    kept = _checked(workspace, record, list(graded))
+    records.append(path(workspace), kept)
+    return kept
+
+
+def _checked(workspace: Workspace, record: Verified, earlier: Sequence[Graded]) -> Verified:
+    grade = next((one for one in reversed(earlier) if one.item_id == record.item_id), None)
     if grade is None:
         raise NotFound(f"no item {record.item_id!r} was graded. Give the id of one that was, then verify it again")
     if grade.tier != "A":
@@ -56,11 +102,11 @@ def verify(workspace: Workspace, record: Verified, graded: Iterable[Graded]) -> 
             f"{len(others)} sources besides the item itself; give 1 to {SOURCES_MAX} addresses or files it was held "
             "against"
         )
-    known = {one.item_id for one in grades}
+    known = {one.item_id for one in earlier}
     for source in sources:
         if source not in known and not _is_address(source) and not _is_file(workspace, source):
             raise NotFound(f"the source {source!r} is no address (https://…), no graded item and no file")
-    kept = record.model_copy(
+    return record.model_copy(
         update={
             "brief": brief,
             "sources": sources,
@@ -68,8 +114,6 @@ def verify(workspace: Workspace, record: Verified, graded: Iterable[Graded]) -> 
             "url": foreign.address(record.url) or grade.url,
         }
     )
-    records.append(path(workspace), kept)
-    return kept
 
 
 def read(workspace: Workspace) -> list[Verified]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from golf.answers.research import ResearchVerification
 from golf.errors import BadConfig, NotFound, RuleBroken
-from golf.research import foreign, grades, place, records
+from golf.research import blocks, foreign, grades, place, records
 from golf.research.nouns import Competitor, Graded, Verified
 from golf.research.twins import canonical
 from golf.workspace import Workspace
@@ -30,33 +30,33 @@ def accept(
     competitors: Sequence[Competitor] = (),
     now: datetime | None = None,
 ) -> list[Verified]:
-    """Take what reading items in full came to, all of it or nothing: the records, and Codex's new grades.
+    """Take what reading items in full came to, all of it or nothing; the new records, and Codex's grades are kept.
 
-    Totals before and after are added up here.
+    Totals before and after are added up here. What the newest record of an item says already is not recorded again: its
+    total before would be the one after.
 
     Raises:
         NotFound, RuleBroken, BadConfig: as `golf.research.grades.judged` and `verify`; nothing is taken.
     """
-    earlier = grades.read(workspace)
-    before = {one.item_id: one.total for one in earlier}  # the newest comes last
+    earlier = blocks.counting(grades.read(workspace))
+    newest = {one.item_id: one for one in read(workspace)}
+    before = {one.item_id: one.total for one in earlier}
     found = grades.judged(workspace, answer.items, competitors, now)
-    checked = [
-        _checked(
-            workspace,
-            Verified(
-                item_id=one.item_id,
-                title=one.title,
-                url=one.url,
-                before=before.get(one.item_id, 0),
-                after=one.total,
-                sources=given.sources,
-                brief=given.brief,
-                verified_at=one.graded_at,
-            ),
-            earlier,
+    claimed = [
+        Verified(
+            item_id=one.item_id,
+            title=one.title,
+            url=one.url,
+            before=before.get(one.item_id, 0),
+            after=one.total,
+            sources=_sources(given.sources),
+            brief=_brief(given.brief),
+            verified_at=one.graded_at,
         )
         for given, one in zip(answer.items, found, strict=True)
     ]
+    said = {one.item_id for one in claimed if _finding(one) == _finding(newest.get(one.item_id))}
+    checked = [_checked(workspace, one, earlier) for one in claimed if one.item_id not in said]
     for one in checked:
         records.append(path(workspace), one)
     grades.keep(workspace, found)  # last: the totals before are those without it, should it be done again
@@ -68,7 +68,7 @@ def verify(workspace: Workspace, record: Verified, graded: Iterable[Graded]) -> 
 
     Args:
         workspace: Where it is kept.
-        record: What reading the item in full came to; `before` is the total of the item's newest grade.
+        record: What reading the item in full came to; `before` is the total that counts (`blocks.counting`).
         graded: The grades there are, oldest first.
 
     Raises:
@@ -76,13 +76,13 @@ def verify(workspace: Workspace, record: Verified, graded: Iterable[Graded]) -> 
         RuleBroken: the item is not Tier A.
         BadConfig: it has no source but the item itself, no brief, or another total before than the item has.
     """
-    kept = _checked(workspace, record, list(graded))
+    kept = _checked(workspace, record, blocks.counting(graded))
     records.append(path(workspace), kept)
     return kept
 
 
 def _checked(workspace: Workspace, record: Verified, earlier: Sequence[Graded]) -> Verified:
-    grade = next((one for one in reversed(earlier) if one.item_id == record.item_id), None)
+    grade = next((one for one in earlier if one.item_id == record.item_id), None)
     if grade is None:
         raise NotFound(f"no item {record.item_id!r} was graded. Give the id of one that was, then verify it again")
     if grade.tier != "A":
@@ -91,10 +91,10 @@ def _checked(workspace: Workspace, record: Verified, earlier: Sequence[Graded]) 
         )
     if record.before != grade.total:
         raise BadConfig(f"before is {record.before}, and {record.item_id} was graded {grade.total}: give that number")
-    brief = foreign.clean(record.brief).strip()
+    brief = _brief(record.brief)
     if not any(character.isalnum() for character in brief) or len(brief) > BRIEF_CHARS_MAX:
         raise BadConfig(f"the brief has {len(brief)} characters; say in 1 to {BRIEF_CHARS_MAX:,} how to build it here")
-    sources = list(dict.fromkeys(foreign.line(source, 500) for source in record.sources))
+    sources = _sources(record.sources)
     own = {record.item_id, *(canonical(url) for url in (record.url, grade.url) if url)}
     others = [source for source in sources if source and own.isdisjoint((source, canonical(source)))]
     if not others or len(sources) > SOURCES_MAX:
@@ -114,6 +114,19 @@ def _checked(workspace: Workspace, record: Verified, earlier: Sequence[Graded]) 
             "url": foreign.address(record.url) or grade.url,
         }
     )
+
+
+def _brief(said: str) -> str:
+    return foreign.clean(said).strip()
+
+
+def _sources(said: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(foreign.line(source, 500) for source in said))
+
+
+def _finding(record: Verified | None) -> tuple[int, list[str], str] | None:
+    """What verifying came to, whenever it was."""
+    return record and (record.after, record.sources, record.brief)
 
 
 def read(workspace: Workspace) -> list[Verified]:

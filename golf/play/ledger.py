@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from golf import durable
 from golf.errors import UnreadableInput
@@ -84,29 +85,39 @@ def iterate(path: Path) -> Iterator[Row]:
         fcntl.flock(file, fcntl.LOCK_SH)  # held for an instant: a line is then never seen half written
         left = os.fstat(file.fileno()).st_size
         fcntl.flock(file, fcntl.LOCK_UN)
-        layout: Layout | None = None
-        for number, raw in enumerate(file, start=1):
-            if left <= 0:
+        yield from rows(file, left, path)
+
+
+def rows(file: BinaryIO, left: int, path: Path, layout: "Layout | None" = None, first: int = 1) -> Iterator[Row]:
+    """The rows in the next `left` bytes of an open ledger, whose next line is line `first` of the file at `path`.
+
+    Without a `layout` that line is the header.
+
+    Raises:
+        UnreadableInput: as `read`.
+    """
+    for number, raw in enumerate(file, start=first):
+        if left <= 0:
+            return
+        whole = raw[:left].endswith(b"\n")
+        line = raw[:left].decode("utf-8", "backslashreplace").rstrip("\r\n")
+        left -= len(raw)
+        if layout is None:
+            if not whole and _is_torn_header(line):
                 return
-            whole = raw[:left].endswith(b"\n")
-            line = raw[:left].decode("utf-8", "backslashreplace").rstrip("\r\n")
-            left -= len(raw)
-            if layout is None:
-                if not whole and _is_torn_header(line):
-                    return
-                layout = Layout.of(line, path)
-                continue
-            if not line.strip() or layout.is_header(line):
-                continue
-            try:
-                yield layout.parse(line, untrimmed=not whole)
-            except ValueError as error:
-                if whole and not line.endswith(TORN):
-                    raise UnreadableInput(
-                        f"{path}:{number} is not a ledger row: {error}. The line is {_shorten(line)!r}. "
-                        f"Correct it or delete it: ${{EDITOR:-vi}} +{number} {path}"
-                    ) from None
-                log.warning("%s:%d is torn and was skipped: %r", path, number, _shorten(line))
+            layout = Layout.of(line, path)
+            continue
+        if not line.strip() or layout.is_header(line):
+            continue
+        try:
+            yield layout.parse(line, untrimmed=not whole)
+        except ValueError as error:
+            if whole and not line.endswith(TORN):
+                raise UnreadableInput(
+                    f"{path}:{number} is not a ledger row: {error}. The line is {_shorten(line)!r}. "
+                    f"Correct it or delete it: ${{EDITOR:-vi}} +{number} {path}"
+                ) from None
+            log.warning("%s:%d is torn and was skipped: %r", path, number, _shorten(line))
 
 
 def best(rows: Iterable[Row], tier: Tier) -> Row | None:

@@ -89,11 +89,9 @@ def of_rows(rows: Iterable[Row], claim: Callable[[Row], Experiment | None] = lam
     best: dict[str, float] = {}
     found = []
     for row in rows:
-        name, words = _named(row.description)
+        name, words = named(row.description)
         said = claim(row)
         text = said.hypothesis if said else words
-        score = row.val_bpb if row.status != "crash" else None
-        before = best.get(row.tier)
         found.append(
             Attempt(
                 name=name,
@@ -102,16 +100,26 @@ def of_rows(rows: Iterable[Row], claim: Callable[[Row], Experiment | None] = lam
                 techniques=narrowest(
                     id for id in (*(said.techniques if said else ()), *mentioned(text)) if id in techniques.catalogue()
                 ),
-                gain_bpb=None if score is None or before is None else before - score,
+                gain_bpb=gained(row, best),
                 cost_usd=max(0.0, row.cost_usd),
                 at=foreign.moment(said.created_at if said else name[:10]),
                 tier=row.tier,
                 outcome=row.status,
             )
         )
-        if row.status == "keep" and score is not None:
-            best[row.tier] = min(score, best.get(row.tier, math.inf))
     return found
+
+
+def gained(row: Row, best: dict[str, float]) -> float | None:
+    """What a row gains in bits per byte over the best kept row of its tier before it; None where either has no score.
+
+    `best` holds that one by tier and is brought up to date: a ledger's rows are asked about in their order.
+    """
+    score = row.val_bpb if row.status != "crash" else None
+    before = best.get(row.tier)
+    if row.status == "keep" and score is not None:
+        best[row.tier] = min(score, math.inf if before is None else before)
+    return None if score is None or before is None else before - score
 
 
 def of_competitors(competitors: Iterable[Competitor]) -> list[Attempt]:
@@ -158,7 +166,7 @@ def of_items(items: Iterable[Item]) -> list[Attempt]:
     ]
 
 
-def _named(description: str) -> tuple[str, str]:
+def named(description: str) -> tuple[str, str]:
     """The experiment's name before a description, and the rest; a row of another loop is named by its own words."""
     name, colon, rest = description.partition(": ")
     if colon and " " not in name:

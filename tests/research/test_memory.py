@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -53,6 +54,13 @@ def test_a_record_with_a_known_name_takes_the_earlier_ones_place(connection: Con
     assert (found.record.status, found.kind) == ("keep", "same idea")
 
 
+def test_among_records_of_one_moment_a_new_text_keeps_the_earlier_place(connection: Connection) -> None:
+    at = datetime(2026, 4, 1, tzinfo=UTC)
+    memory.remember(connection, [Hypothesis(name=name, text="EMA decay 0.9", at=at) for name in "ab"])
+    memory.remember(connection, [Hypothesis(name="a", text="EMA decay 0.99", at=at)])
+    assert [one.record.name for one in memory.recall(connection, "EMA decay 0.9")] == ["b", "a"]
+
+
 def test_what_failed_twice_and_never_gained_is_a_rule(connection: Connection) -> None:
     failed = [
         Hypothesis(name=f"e{n}", text=f"int5 for the MLP, group {n}", status="discard", gain_bpb=-0.01) for n in (1, 2)
@@ -60,8 +68,10 @@ def test_what_failed_twice_and_never_gained_is_a_rule(connection: Connection) ->
     memory.remember(connection, [*failed, Hypothesis(name="k", text="EMA decay 0.9", status="discard")])
     (rule,) = memory.rules(connection)
     assert rule.startswith("int5 for the MLP, group 1 failed twice: e1 discard")
-    memory.remember(connection, [Hypothesis(name="e3", text="int5 for the MLP, group 3", status="keep")])
-    assert memory.rules(connection) == []
+    gained = Hypothesis(name="e3", text="int5 for the MLP, group 3", status="discard", gain_bpb=0.01)
+    for third in (gained, gained.model_copy(update={"status": "keep"})):
+        memory.remember(connection, [third])
+        assert memory.rules(connection) == []
 
 
 def test_an_answer_has_at_most_400_bytes_and_says_how_often_it_failed(connection: Connection) -> None:

@@ -35,6 +35,7 @@ from golf.play import history as past
 from golf.play.budget import BudgetBook
 from golf.referee import ruling
 from golf.referee.brief import TriageSummary
+from golf.research import recollection
 from golf.rulings import Comparison
 from golf.schema import Artifact, Budget, History, Job, Note, Noun, Promotion
 from golf.workspace import Workspace
@@ -123,7 +124,9 @@ def run_experiment(
         seeds=seeds,
         tier=tier,
     )
-    return start.start_run(workspace, folder.name, again=again)
+    job = start.start_run(workspace, folder.name, again=again)
+    said = recollection.warning(workspace, folder.name, hypothesis) if hypothesis else ""  # it was created just now
+    return job.model_copy(update={"message": f"{said} {job.message}".strip()}) if said else job
 
 
 def submit_job(

@@ -92,10 +92,13 @@ def _claim(parser: argparse.ArgumentParser) -> None:
 
 def new(arguments: argparse.Namespace) -> int:
     """Nothing runs; the claim is on disk first."""
+    from golf.cli import recall
     from golf.play import experiments
     from golf.report import render
 
-    folder = experiments.claim(verb.opened(), arguments.name, **{"hypothesis": None, **_said(arguments)})
+    workspace = verb.opened()
+    folder = experiments.claim(workspace, arguments.name, **{"hypothesis": None, **_said(arguments)})
+    recall.warn(workspace, folder, arguments.hypothesis)
     render.show(experiments.load(folder), json=arguments.json)
     print(f"wrote {folder}. Play it: golf run {folder.name}", file=sys.stderr)
     return 0
@@ -103,7 +106,7 @@ def new(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when scored and within the limit, 1 when over it, 2 when there is no score."""
-    from golf.cli import jobs, many
+    from golf.cli import jobs, many, recall
     from golf.errors import BadConfig
     from golf.play import experiments, start
     from golf.report import render
@@ -116,6 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.name[0]
     is_new = not experiments.exists(workspace, name)
     folder = experiments.claimed(workspace, name, **_said(arguments))
+    recall.warn(workspace, folder, arguments.hypothesis)
     if arguments.dry_run:
         try:
             render.show(start.plan_run(workspace, folder.name), json=arguments.json)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from golf.cli import verb
+from golf.cli import recall, verb
 
 if TYPE_CHECKING:
     from golf.research.schedule import Health
@@ -41,6 +41,7 @@ def register(verbs: verb.Verbs) -> None:
 
     listing = verb.add(inner, "list", listed, "what was read, newest last", "golf research list --last 5")
     listing.add_argument("--last", type=verb.whole, default=20, metavar="N", help="default: 20")
+    recall.register(inner)
 
 
 def refresh(arguments: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def owner(top: Path, **options) -> tuple[subprocess.Popen[str], Path]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(top)},
-        **options,
+        **{"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **options},  # ignored under nohup
     )
     assert process.stdout is not None
     with process.stdout:

@@ -12,11 +12,26 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from golf.cli import codex, course, demo, jobs, many, measure, notes, pipelines, play, referee, research, review, setup
+from golf.cli import (
+    codex,
+    course,
+    demo,
+    field,
+    jobs,
+    many,
+    measure,
+    notes,
+    pipelines,
+    play,
+    referee,
+    research,
+    review,
+    setup,
+)
 from golf.errors import UNUSABLE, explained
 from golf.report import words
 
-GROUPS = (setup, demo, play, many, measure, review, referee, research, jobs, notes, pipelines, course, codex)
+GROUPS = (setup, demo, play, many, measure, review, referee, research, field, jobs, notes, pipelines, course, codex)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

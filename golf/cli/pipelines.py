@@ -126,9 +126,9 @@ def accept(arguments: argparse.Namespace) -> int:
     answers.answer(arguments.schema)  # a wrong name first, then a wrong file
     if arguments.record and arguments.schema != "review":
         raise BadConfig(f"--record takes a verdict; a {arguments.schema} answer is none")
-    answer = answers.read(arguments.schema, _bytes(arguments.file, answers.ANSWER_BYTES_MAX + 1))
+    answer = answers.read(arguments.schema, read_file(arguments.file, answers.ANSWER_BYTES_MAX + 1))
     if arguments.facts:
-        facts = answers.read(arguments.schema, _bytes(arguments.facts, answers.ANSWER_BYTES_MAX + 1))
+        facts = answers.read(arguments.schema, read_file(arguments.facts, answers.ANSWER_BYTES_MAX + 1))
         if wrong := answers.contradictions(answer, facts):
             raise BadConfig("\n".join([f"the answer is not what was measured ({arguments.facts}):", *wrong[:20]]))
     if arguments.record:
@@ -237,7 +237,8 @@ def ci(arguments: argparse.Namespace) -> int:
     return {"pass": 0, "regression": 1, "not measured": 2}[evaluated.verdict]
 
 
-def _bytes(file: str, most: int) -> bytes:
+def read_file(file: str, most: int) -> bytes:
+    """At most `most` bytes of an answer; `-` is stdin."""
     from golf.errors import NotFound, UnreadableInput
 
     if file == "-":

@@ -1,12 +1,14 @@
-"""`golf research refresh`, `golf research watch`, `golf research list`: what others found, read in."""
+"""`golf research …`: what others found is read in, graded, verified, and told in `program.md`."""
 
 import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from golf.cli import recall, verb
+from golf.cli import field, recall, verb
 
 if TYPE_CHECKING:
+    from golf.answers import Answer
+    from golf.research.refresh import Refreshed
     from golf.research.schedule import Health
 
 
@@ -14,9 +16,10 @@ def register(verbs: verb.Verbs) -> None:
     """Declare the verbs of research."""
     group = verbs.add_parser(
         "research",
-        help="what others found: read papers, pull requests, feeds and notes in, and list them",
-        description="What others found: read papers, pull requests, feeds and notes in, and list them.",
-        epilog="example:\n  golf research refresh",
+        help="what others found: read, grade and verify papers, pull requests, feeds and notes; keep program.md",
+        description="What others found: papers, pull requests, feeds and notes, read in, graded against what is known "
+        "here, and told in program.md.",
+        epilog="start here:  golf research refresh        then:  golf research digest, golf next",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     inner = group.add_subparsers(title="verbs", dest="research_verb", metavar="VERB", required=True)
@@ -25,7 +28,8 @@ def register(verbs: verb.Verbs) -> None:
         inner,
         "refresh",
         refresh,
-        "visit the sources that are due, all at once, and store what is new; a failing one costs the others nothing",
+        "one turn: visit the sources that are due, grade everything, rewrite program.md's sections; a failing source "
+        "costs the others nothing",
         "golf research refresh --only arxiv --only notes --force",
     )
     once.add_argument("--only", action="append", default=[], metavar="SOURCE", help="only this one (repeatable)")
@@ -35,21 +39,69 @@ def register(verbs: verb.Verbs) -> None:
         inner,
         "watch",
         watch,
-        "refresh whenever something is due, until interrupted: the batch every 6 hours, breaking news every hour",
+        "a turn whenever something is due, until interrupted: the batch every 6 hours, breaking news every hour",
         "golf research watch",
     )
 
     listing = verb.add(inner, "list", listed, "what was read, newest last", "golf research list --last 5")
     listing.add_argument("--last", type=verb.whole, default=20, metavar="N", help="default: 20")
+
+    judge = verb.add(
+        inner,
+        "grade",
+        grade,
+        "grade everything by the rules and list the best, with Codex's grades beside; or take Codex's grades",
+        "golf research grade --prompt > prompt.md",
+    )
+    judge.add_argument("-n", "--limit", type=verb.whole, default=12, metavar="N", help="items to list (default: 12)")
+    _asking(judge, "research-grade", "what has no second opinion yet")
+
+    check = verb.add(
+        inner,
+        "verify",
+        verify,
+        "what was verified in full text; or take what verifying Tier A items came to",
+        "golf research verify --accept answer.json",
+    )
+    _asking(check, "research-verification", "the best Tier A items that are not verified yet")
+
+    write = verb.add(
+        inner,
+        "inject",
+        inject,
+        "rewrite the sections of program.md from what is known now; all else in it stays byte for byte",
+        "golf research inject",
+    )
+    write.add_argument(
+        "--begin", action="store_true", help="first add the sections to a program.md that has none, or make one"
+    )
+
+    verb.add(inner, "digest", digest, "what research knows, in at most 2,000 bytes", "golf research digest")
+    field.register_inner(inner)
     recall.register(inner)
+
+
+def _asking(parser: argparse.ArgumentParser, schema: str, what: str) -> None:
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--prompt", action="store_true", help=f"print the prompt for Codex: {what} (answer: golf schema {schema})"
+    )
+    either.add_argument("--accept", metavar="FILE", help="take Codex's answer, all of it or nothing; - reads stdin")
 
 
 def refresh(arguments: argparse.Namespace) -> int:
     """Exit 2 when every source that was visited failed."""
-    from golf.report import render
-    from golf.research import refresh as research
+    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.research import loop
+    from golf.research import refresh as reading
 
-    done = research.refresh(verb.opened(), arguments.only, force=arguments.force, say=told)
+    workspace = verb.opened()
+    read = reading.refresh(workspace, arguments.only, force=arguments.force, say=told)
+    try:
+        done = loop.turn(workspace, read)
+    except Exception:
+        render.show(read, json=False, file=sys.stderr)  # what was read is kept, whatever becomes of the rest
+        raise
     render.show(done, json=arguments.json)
     return 2 if done.has_failed else 0
 
@@ -58,19 +110,106 @@ def watch(arguments: argparse.Namespace) -> int:
     """Ctrl-C ends it."""
     import threading
 
-    from golf.research import refresh as research
+    from golf.errors import UNUSABLE, explained
+    from golf.research import loop
+    from golf.research import refresh as reading
 
-    research.watch(verb.opened(), threading.Event(), say=told)
+    workspace = verb.opened()
+
+    def then(read: "Refreshed") -> None:
+        try:
+            closed = loop.close(workspace)
+        except UNUSABLE as error:  # a marker that somebody broke: reading goes on
+            print(f"golf research: {explained(error)}", file=sys.stderr)
+        else:
+            print(
+                f"{read.new} new; {closed.tier_a} of {closed.graded} in Tier A; program.md {closed.program}",
+                file=sys.stderr,
+            )
+
+    reading.watch(workspace, threading.Event(), say=told, then=then)
     return 0
 
 
 def listed(arguments: argparse.Namespace) -> int:
     """Reads only."""
     from golf.report import render
-    from golf.research import refresh as research
+    from golf.research import refresh as reading
 
-    render.show(research.listed(verb.opened(), arguments.last), json=arguments.json, empty="nothing was read yet")
+    render.show(reading.listed(verb.opened(), arguments.last), json=arguments.json, empty="nothing was read yet")
     return 0
+
+
+def grade(arguments: argparse.Namespace) -> int:
+    """The prompt alone is printed where it is asked for, `--json` or not; exit 1 when there is nothing to ask."""
+    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.research import grades, loop
+
+    workspace = verb.opened()
+    if arguments.prompt:
+        return _asked(loop.grading_prompt(workspace), "everything that was read has a second opinion")
+    if arguments.accept:
+        render.show(loop.accept(workspace, _answer("research-grade", arguments.accept)), json=arguments.json)
+        return 0
+    loop.grade(workspace)
+    found = grades.opinions(workspace)
+    render.show(found[: arguments.limit], json=arguments.json, empty="nothing was read yet: golf research refresh")
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """As `grade`."""
+    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.research import blocks, loop, verified
+
+    workspace = verb.opened()
+    if arguments.prompt:
+        return _asked(loop.verifying_prompt(workspace), "every Tier A item is verified")
+    if arguments.accept:
+        render.show(loop.accept(workspace, _answer("research-verification", arguments.accept)), json=arguments.json)
+        return 0
+    render.show(blocks.best_verified(verified.read(workspace)), json=arguments.json, empty="nothing was verified yet")
+    return 0
+
+
+def inject(arguments: argparse.Namespace) -> int:
+    """Exit 2 where there is no program.md, or a marker in it is wrong."""
+    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.research import loop, sections
+
+    workspace = verb.opened()
+    if arguments.begin:
+        sections.begin_file(sections.program(workspace))
+    render.show(loop.inject(workspace), json=arguments.json)
+    return 0
+
+
+def digest(arguments: argparse.Namespace) -> int:
+    """Plain text, as the tool gives it."""
+    from golf.report import render, words
+    from golf.research import knowledge
+
+    found = knowledge.brief(verb.opened())
+    if arguments.json:
+        render.show(found, json=True)
+    else:
+        words.write_lines(sys.stdout, [words.clean(line) for line in found.digest.splitlines()])
+    return 0
+
+
+def _asked(prompt: str | None, nothing: str) -> int:
+    if prompt is None:
+        print(f"golf research: nothing to ask: {nothing}. golf research refresh reads more in", file=sys.stderr)
+        return 1
+    print(prompt)
+    return 0
+
+
+def _answer(schema: str, file: str) -> "Answer":
+    from golf import answers
+    from golf.cli.pipelines import read_file
+
+    return answers.read(schema, read_file(file, answers.ANSWER_BYTES_MAX + 1))
 
 
 def told(health: "Health") -> None:

@@ -20,6 +20,9 @@ from golf.schema import Noun
 from golf.workspace import CONFIG_NAME
 
 
+PROGRAM = "program.md"
+
+
 class Setup(Noun):
     """What init did, or would do."""
 
@@ -101,7 +104,7 @@ def undo(folder: Path, *, dry_run: bool = False) -> Setup:
 def _course(root: Path, starts_git: bool) -> list[Wanted]:
     """golf.toml and what is played against."""
     source = bundle.baselines()
-    wanted = {CONFIG_NAME: bundle.TEMPLATES / CONFIG_NAME}
+    wanted = {name: bundle.TEMPLATES / name for name in (CONFIG_NAME, PROGRAM)}
     if (root / "data" / "cached_challenge_fineweb.py").exists():  # the challenge's own checkout
         wanted["baselines/naive.json"] = source / "naive.json"
     else:
@@ -114,7 +117,7 @@ def _course(root: Path, starts_git: bool) -> list[Wanted]:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (CONFIG_NAME, ".gitignore") or name.startswith("baselines/") or codex.is_ours(name)
+    return name in (CONFIG_NAME, PROGRAM, ".gitignore") or name.startswith("baselines/") or codex.is_ours(name)
 
 
 def _diff(steps: Iterable[Step]) -> str:

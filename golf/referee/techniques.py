@@ -46,6 +46,7 @@ class Technique(Described):
     related: tuple[str, ...] = ()
     when: str | None = None
     baseline: bool = False
+    forbidden: str | None = None
 
     @property
     def is_visible_in_code(self) -> bool:

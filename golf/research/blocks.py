@@ -49,17 +49,21 @@ def blocks(
 
 
 def best_graded(graded: Iterable[Graded]) -> list[Graded]:
-    """Each item once, by its last grade, the highest total first; what either grader's last one rules out is left out.
+    """Each item once, by the grade that counts, the highest total first; what either grader rules out is left out."""
+    allowed = [one for one in counting(graded) if not one.ruled_out and one.total > 0]
+    return sorted(allowed, key=lambda one: (-one.total, one.item_id))
 
+
+def counting(graded: Iterable[Graded]) -> list[Graded]:
+    """The grade that counts of each item: of the last one of either grader the more cautious.
+
+    So a failure here, which the rules see, lowers what Codex praised, and Codex's doubt what the rules could not read.
     The last is the last in the order given: a clock may have been ahead.
     """
-    newest: dict[str, Graded] = {}
-    opinions: dict[tuple[str, str], Graded] = {}
+    opinions: dict[str, dict[str, Graded]] = {}
     for one in graded:
-        newest[one.item_id] = opinions[one.item_id, one.graded_by] = one
-    ruled_out = {one.item_id for one in opinions.values() if one.ruled_out}
-    allowed = [one for one in newest.values() if one.item_id not in ruled_out and one.total > 0]
-    return sorted(allowed, key=lambda one: (-one.total, one.item_id))
+        opinions.setdefault(one.item_id, {})[one.graded_by] = one
+    return [min(both.values(), key=lambda one: (not one.ruled_out, one.total)) for both in opinions.values()]
 
 
 def best_verified(verified: Iterable[Verified]) -> list[Verified]:

@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from golf.research import blocks
 from golf.research.competitors import credible_best, incredible_ahead, target_bpb
 from golf.research.nouns import Competitor
-from golf.schema import Row
+from golf.schema import Noun, Row
 
 LINES_MAX = 20
 """Of a list; the rest is counted."""
+
+
+class Bulletin(Noun):
+    """The page."""
+
+    page: str
 
 
 def bulletin(rows: Sequence[Row], competitors: Sequence[Competitor], own_bpb: float | None, day: str) -> str:

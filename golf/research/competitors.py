@@ -9,6 +9,7 @@ lines that were ruled invalid is one.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
@@ -18,7 +19,7 @@ from golf.errors import UnreadableInput
 from golf.referee import reconcile, standings
 from golf.referee.field import Entry, Field
 from golf.referee.triage import Progress
-from golf.research import cache, foreign, place, readme_scores
+from golf.research import foreign, place, readme_scores
 from golf.research.mentions import mentioned
 from golf.research.nouns import Competitor, Item
 from golf.schema import Noun
@@ -49,7 +50,9 @@ class Survey(Noun):
 def survey(
     workspace: Workspace, folder: Path, *, repository: str | None = None, on_progress: Progress | None = None
 ) -> list[Competitor]:
-    """Every submission below `folder`, or of the pull requests in the repository there, the lowest score first.
+    """Judge every submission below `folder`, or of the pull requests in the repository there, and keep that.
+
+    The lowest score comes first.
 
     Args:
         workspace: Whose limits count, and where the referee's index is kept.
@@ -63,7 +66,9 @@ def survey(
     from golf.referee import triage
 
     field = triage.survey(folder, index=place.folder(workspace) / INDEX, on_progress=on_progress)
-    return from_field(field, workspace.challenge, repository)
+    found = from_field(field, workspace.challenge, repository)
+    keep(workspace, Survey(at=datetime.now(UTC), folder=str(folder), competitors=found))
+    return found
 
 
 def keep(workspace: Workspace, found: Survey) -> None:
@@ -89,28 +94,11 @@ def kept(workspace: Workspace) -> Survey | None:
         ) from None
 
 
-def known(workspace: Workspace) -> list[Competitor]:
-    """Those of the last survey, and of the pull requests that were read since those it lacks; the lowest score first.
-
-    Pull requests count where golf.toml says that they are submissions: another repository has the same numbers.
-
-    Raises:
-        UnreadableInput: a file of research is damaged; the message names it.
-    """
-    last, repositories = kept(workspace), workspace.config.research.submissions_of
-    told = [
-        one
-        for item in cache.read(place.folder(workspace) / place.RAW_CACHE)
-        if item.details.get("repository") in repositories
-        and (one := from_item(item, workspace.challenge.baseline_bpb)) is not None
-    ]
-    return merged(last.competitors if last else [], told)
-
-
 def from_field(field: Field, challenge: rules.Challenge, repository: str | None = None) -> list[Competitor]:
     """The competitors of a field, the lowest score first, those without one last."""
     pulls = Counter(entry.ruling.submission.pr for entry in field.entries)
-    found = [_competitor(entry, challenge, repository, pulls) for entry in field.entries]
+    users = Counter(id for entry in field.entries for id in entry.ruling.techniques)
+    found = [_competitor(entry, challenge, repository, pulls, users) for entry in field.entries]
     return sorted(found, key=_order)
 
 
@@ -169,7 +157,11 @@ def target_bpb(own: float | None, competitors: Iterable[Competitor]) -> float | 
 
 
 def _competitor(
-    entry: Entry, challenge: rules.Challenge, repository: str | None, pulls: Counter[int | None]
+    entry: Entry,
+    challenge: rules.Challenge,
+    repository: str | None,
+    pulls: Counter[int | None],
+    users: Counter[str],
 ) -> Competitor:
     said = entry.ruling.submission
     score = said.val_bpb if said.val_bpb is not None else said.claimed_val_bpb
@@ -183,7 +175,7 @@ def _competitor(
         number=said.pr,
         author=foreign.line(said.github_id or said.author or "", 80),
         url=f"https://github.com/{repository}/pull/{said.pr}" if repository and said.pr is not None else None,
-        techniques=entry.ruling.techniques,
+        techniques=sorted(entry.ruling.techniques, key=lambda id: users[id]),  # what few have tells it apart
         val_bpb=score,
         std_bpb=said.val_bpb_std,
         num_seeds=sum(seed.val_bpb is not None for seed in said.seeds),

@@ -30,7 +30,8 @@ FAILED_MAX = 2
 
 RENDERED_BYTES_MAX = 2_000
 
-Track = Literal["promising", "off the beaten track"]
+Track = Literal["promising", "off the beaten track", "unexplored"]
+"""unexplored: stands in where too few promise anything."""
 
 
 class NextStep(Noun):
@@ -90,7 +91,7 @@ def next_directions(
     had = techniques.with_parents(id for id in have if id in known)
     scored: defaultdict[str, list[bandit.Scored]] = defaultdict(list)
     for row in bandit.scored(attempts, now=now):
-        if row.technique not in had:
+        if row.technique not in had and known[row.technique].forbidden is None:
             scored[row.family].append(row)  # families come by their best technique
     touching: defaultdict[str, list[Attempt]] = defaultdict(list)
     for one in attempts:
@@ -100,10 +101,14 @@ def next_directions(
     human_slots = round(count * human_share)
     wanted = count - human_slots
     quiet = sorted((family for family in fresh if family != HABITS), key=lambda family: len(touching[family]))
-    off = quiet[: math.floor(wanted * off_track + 0.5)]
+    share = math.floor(wanted * off_track + 0.5)
+    off = quiet[:share]
     promising = [family for family in scored if family not in off][: wanted - len(off)]
     steps = [_step(one, "promising", scored[one], fresh[one], touching[one]) for one in promising]
-    every = max(1, round(1 / off_track)) if off else 0
+    spare = [family for family in quiet if family not in (*off, *promising)] if share else []
+    for family in spare[: wanted - len(off) - len(promising)]:
+        steps.append(_step(family, "unexplored", scored[family], fresh[family], touching[family]))
+    every = max(1, round(wanted / len(off))) if off else 0
     for place, family in enumerate(off, start=1):
         step = _step(family, "off the beaten track", scored[family], fresh[family], touching[family])
         steps.insert(place * every - 1, step)
@@ -136,7 +141,7 @@ def _fresh(attempts: Iterable[Attempt], had: set[str]) -> Mapping[str, list[str]
     read: Counter[str] = Counter()
     for one in attempts:
         (tried if one.is_tried else read).update(id for id in one.techniques if id in known)
-    spent = techniques.with_parents(tried) | had
+    spent = techniques.with_parents(tried) | had | {id for id, one in known.items() if one.forbidden}
     families = {technique.family for technique in known.values()}
     reads = Counter(known[id].family for id in read.elements())
     return {

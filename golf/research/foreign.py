@@ -30,9 +30,9 @@ _TAG = re.compile(r"<[^<>]*>")
 
 def clean(text: str) -> str:
     """`text` without what shows nothing; its line breaks are kept as `\\n`, tabs and odd spaces become spaces."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _instead(c) for c in text.replace("\r\n", "\n"))
+    return "\n".join(map(_cleaned, text.replace("\r\n", "\n").split("\n")))
 
 
 def line(text: object, chars_max: int = TITLE_CHARS_MAX) -> str:
@@ -118,6 +118,10 @@ def moment(said: object) -> datetime | None:
 def as_dict(value: object) -> Mapping[str, object]:
     """Itself where it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def _cleaned(line: str) -> str:
+    return line if line.isprintable() else "".join(c if c.isprintable() else _instead(c) for c in line)
 
 
 def _instead(character: str) -> str:

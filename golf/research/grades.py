@@ -57,10 +57,9 @@ class Opinions(Noun):
         return any(one is not None and bool(one.ruled_out) for one in (self.rules, self.codex))
 
     @property
-    def rank(self) -> float:
-        """Mean total of those who graded it; 0 where either ruled it out."""
-        totals = [one.total for one in (self.rules, self.codex) if one is not None]
-        return 0.0 if self.is_ruled_out else sum(totals) / len(totals)
+    def rank(self) -> int:
+        """The lower total of both (as `golf.research.blocks.counting`); 0 where either ruled it out."""
+        return 0 if self.is_ruled_out else min(one.total for one in (self.rules, self.codex) if one is not None)
 
 
 def grade_all(

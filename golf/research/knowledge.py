@@ -3,11 +3,14 @@
 from typing import NamedTuple
 
 from golf.play import ledger
-from golf.research import blocks, competitors, digest, grades, sections, verified
+from golf.research import blocks, competitors, digest, grades, hearsay, place, sections, verified
 from golf.research.nouns import Competitor, Graded, Verified
 from golf.research.standing import Standing, standing
-from golf.schema import Row
+from golf.schema import Noun, Row
 from golf.workspace import Workspace
+
+DIGEST_BYTES_MAX = 1_900
+"""Of a `Digest` as JSON, paths included."""
 
 
 class Knowledge(NamedTuple):
@@ -31,7 +34,7 @@ def known(workspace: Workspace) -> Knowledge:
     Raises:
         UnreadableInput: results.tsv or a file of research has a malformed line; the message names it.
     """
-    others = competitors.known(workspace)
+    others = hearsay.known(workspace)
     return Knowledge(
         graded=grades.read(workspace),
         rows=ledger.read(workspace.ledger),
@@ -41,10 +44,37 @@ def known(workspace: Workspace) -> Knowledge:
     )
 
 
-def told(knowledge: Knowledge) -> str:
-    """The digest, at most 2,000 bytes."""
+class Digest(Noun):
+    """What research knows, for an agent that is about to decide."""
+
+    digest: str
+    """Words in quotes are strangers'."""
+    program_path: str
+    """More of the same, for people and agents; it may not exist yet."""
+    folder: str
+    """Everything that was read, graded and verified, as JSON lines."""
+
+
+def brief(workspace: Workspace) -> Digest:
+    """The digest, and where the rest is; at most 1,900 bytes as JSON.
+
+    Raises:
+        UnreadableInput: as `known`.
+    """
+    found = Digest(digest="", program_path=str(sections.program(workspace)), folder=str(place.folder(workspace)))
+    room = DIGEST_BYTES_MAX - len(found.model_dump_json().encode())
+    return found.model_copy(update={"digest": told(known(workspace), room)})
+
+
+def told(knowledge: Knowledge, bytes_max: int = digest.BYTES_MAX) -> str:
+    """The digest, at most `bytes_max` bytes as JSON writes it."""
     return digest.digest(
-        knowledge.graded, knowledge.rows, knowledge.competitors, knowledge.verified, knowledge.target_bpb
+        knowledge.graded,
+        knowledge.rows,
+        knowledge.competitors,
+        knowledge.verified,
+        knowledge.target_bpb,
+        bytes_max,
     )
 
 

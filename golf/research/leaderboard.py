@@ -7,7 +7,7 @@ reason. Nothing in here was run: the referee read logs and scripts.
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from golf.research import competitors, foreign
+from golf.research import competitors, foreign, hearsay
 from golf.research.competitors import Survey
 from golf.research.nouns import Competitor
 from golf.research.standing import standing
@@ -81,7 +81,7 @@ def leaderboard(workspace: Workspace) -> Leaderboard:
         UnreadableInput: results.tsv or a file of research is damaged.
     """
     return of(
-        competitors.known(workspace),
+        hearsay.known(workspace),
         own_bpb=standing(workspace).best_bpb,
         baseline_bpb=workspace.challenge.baseline_bpb,
         survey=competitors.kept(workspace),

@@ -3,16 +3,16 @@
 An outcome in `results.tsv` changes the next turn's grades; nothing has to be told of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+from golf.answers.base import Answer
 from golf.answers.research import ResearchGrade, ResearchVerification
-from golf.errors import NotFound
-from golf.research import blocks, cache, competitors, grades, knowledge, place, prompt, verified
+from golf.errors import BadConfig, NotFound
+from golf.research import blocks, cache, grades, hearsay, knowledge, place, prompt, sections, verified
 from golf.research.nouns import Graded, Item
-from golf.research.refresh import Refreshed, refresh
-from golf.research.schedule import Health
+from golf.research.refresh import Refreshed
 from golf.research.standing import standing
 from golf.schema import Noun
 from golf.workspace import Workspace
@@ -48,28 +48,27 @@ class Closed(Noun):
     """What was done with `program.md`; without one: `golf research inject --begin`."""
 
 
-class Turn(Noun):
+class Turn(Refreshed):
     """What a turn of the loop read, and what is known after it."""
 
-    refreshed: Refreshed
     closed: Closed
 
 
-def turn(
-    workspace: Workspace,
-    only: Sequence[str] = (),
-    *,
-    force: bool = False,
-    now: datetime | None = None,
-    say: Callable[[Health], object] = lambda health: None,
-) -> Turn:
-    """Visit the sources that are due, then `close`. What was read is kept, whatever becomes of the rest.
+class Injected(Noun):
+    """What was done with `program.md`."""
+
+    path: str
+    program: Program
+    target_bpb: float | None
+
+
+def turn(workspace: Workspace, read: Refreshed, now: datetime | None = None) -> Turn:
+    """`close` a turn that has read something in.
 
     Raises:
-        BadConfig, UnreadableInput: as `golf.research.refresh.refresh` and `close`.
+        UnreadableInput: as `close`; what was read is kept.
     """
-    refreshed = refresh(workspace, only, force=force, now=now, say=say)
-    return Turn(refreshed=refreshed, closed=close(workspace, now))
+    return Turn(**dict(read), closed=close(workspace, now))
 
 
 def close(workspace: Workspace, now: datetime | None = None) -> Closed:
@@ -91,54 +90,76 @@ def grade(workspace: Workspace, now: datetime | None = None) -> list[Graded]:
         UnreadableInput: results.tsv or a file of research is malformed.
     """
     items = cache.read(place.folder(workspace) / place.RAW_CACHE)
-    return grades.grade_all(workspace, items, competitors.known(workspace), now)
+    return grades.grade_all(workspace, items, hearsay.known(workspace), now)
 
 
-def accept(workspace: Workspace, answer: ResearchGrade | ResearchVerification, now: datetime | None = None) -> Closed:
+def accept(workspace: Workspace, answer: Answer, now: datetime | None = None) -> Closed:
     """Take Codex's grades, or what verifying came to, all of it or nothing, and `close`.
 
     Raises:
         NotFound, RuleBroken, BadConfig: as `golf.research.grades.judged` and `golf.research.verified.verify`.
         UnreadableInput: as `close`.
     """
-    others = competitors.known(workspace)
+    others = hearsay.known(workspace)
     if isinstance(answer, ResearchVerification):
         verified.accept(workspace, answer, others, now)
-    else:
+    elif isinstance(answer, ResearchGrade):
         grades.accept(workspace, answer, others, now)
+    else:
+        raise BadConfig(f"{type(answer).__name__} is no grade; see: golf schema research-grade")
     return close(workspace, now)
 
 
-def grading_prompt(workspace: Workspace) -> str:
-    """For Codex's second opinion, on what has none yet, the best by the rules first.
+def grading_prompt(workspace: Workspace, found: Sequence[Graded] | None = None) -> str | None:
+    """For Codex's second opinion, on what has none yet, the best by the rules first; None when there is nothing left.
+
+    Args:
+        workspace: Whose research it is.
+        found: The rules' grades as they are now; by default everything is graded for it.
 
     Raises:
-        BadConfig: there is nothing left to grade.
         UnreadableInput: as `grade`.
     """
-    found = grade(workspace)
+    found = grade(workspace) if found is None else found
     has_opinion = {one.item_id for one in grades.read(workspace) if one.graded_by == "codex"}
     wanted = [one for one in blocks.best_graded(found) if one.item_id not in has_opinion]
-    return prompt.grading_prompt(standing(workspace, competitors.known(workspace)), _items(workspace, wanted))
+    items = _items(workspace, wanted)
+    return prompt.grading_prompt(standing(workspace, hearsay.known(workspace)), items) if items else None
 
 
-def verifying_prompt(workspace: Workspace) -> str:
-    """For verifying the Tier A items that are not verified yet, the best first.
+def verifying_prompt(workspace: Workspace) -> str | None:
+    """For verifying the Tier A items that are not verified yet, the best first; None when there is none left.
 
     Raises:
-        BadConfig: there is none.
         UnreadableInput: as `grade`.
     """
     grade(workspace)
     done = {one.item_id for one in verified.read(workspace)}
     best = blocks.best_graded(grades.read(workspace))
     wanted = [one for one in best if one.tier == "A" and one.item_id not in done][: blocks.VERIFIED_ITEMS]
-    return prompt.verifying_prompt(standing(workspace, competitors.known(workspace)), _items(workspace, wanted))
+    items = _items(workspace, wanted)
+    return prompt.verifying_prompt(standing(workspace, hearsay.known(workspace)), items) if items else None
 
 
 def _items(workspace: Workspace, wanted: Sequence[Graded]) -> list[Item]:
     by_id = {item.id: item for item in cache.read(place.folder(workspace) / place.RAW_CACHE)}
     return [by_id[one.item_id] for one in wanted if one.item_id in by_id]
+
+
+def inject(workspace: Workspace) -> Injected:
+    """Rewrite the sections of `program.md` from what is known now; nothing is graded anew.
+
+    Raises:
+        NotFound: there is no such file.
+        UnreadableInput, BadConfig: as `golf.research.sections.rewrite` and `program`; nothing was written.
+    """
+    known = knowledge.known(workspace)
+    has_changed = knowledge.inject(workspace, known)
+    return Injected(
+        path=str(sections.program(workspace)),
+        program="rewritten" if has_changed else "unchanged",
+        target_bpb=known.target_bpb,
+    )
 
 
 def _inject(workspace: Workspace, known: knowledge.Knowledge) -> Program:

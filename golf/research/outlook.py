@@ -1,7 +1,7 @@
 """Where to go next and what the search so far looks like, in one short answer: for whoever decides on the next run."""
 
 from golf.play import ledger
-from golf.research import attempts, cache, competitors, directions, frontier, place
+from golf.research import attempts, directions, frontier, hearsay
 from golf.research.attempts import Attempt
 from golf.research.directions import NextStep
 from golf.research.standing import standing
@@ -76,9 +76,8 @@ def tried(workspace: Workspace) -> list[Attempt]:
     Raises:
         UnreadableInput: results.tsv or a file of research is malformed.
     """
-    items = cache.read(place.folder(workspace) / place.RAW_CACHE)
     return [
-        *attempts.of_items(items),
-        *attempts.of_competitors(competitors.known(workspace)),
+        *hearsay.hearsay(workspace).proposals,
+        *attempts.of_competitors(hearsay.known(workspace)),
         *attempts.of_workspace(workspace),
     ]

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Literal, get_args
 
-from golf import durable, rules
+from golf import bundle, durable, rules
 from golf.errors import NotFound, UnreadableInput
 from golf.schema import Noun
 from golf.workspace import Workspace
@@ -64,6 +64,24 @@ def outline() -> str:
     parts = [f"## {TITLES[name]}\n\n{begin(name)}\n{NOTICE}\n{end(name)}" for name in NAMES]
     line = sota_line(rules.NAIVE_BASELINE_BPB)
     return "\n\n".join([f"## Metric\n\n{line}", *parts]) + "\n"
+
+
+def begin_file(path: Path) -> bool:
+    """Make a `program.md`, or append the outline to one that has no section yet; whether anything was written.
+
+    Raises:
+        UnreadableInput: it has markers, and not all of them as they should be; nothing was written.
+    """
+    if not path.exists():
+        durable.replace(path, (bundle.TEMPLATES / "program.md").read_bytes())
+        return True
+    before = path.read_bytes()
+    if _MARKER.search(before):
+        _places(before)
+        return False
+    break_ = b"" if not before or before.endswith(b"\n") else b"\n"
+    durable.replace(path, before + break_ + b"\n" + outline().encode())
+    return True
 
 
 def sota_line(sota_bpb: float) -> str:

@@ -2,18 +2,23 @@
 
 `.golf/golf.db` holds jobs, money and intents to record. WAL with full synchronisation: a committed row
 survives `kill -9` and power loss. Each owner (`jobs.store`, `play.record`, `play.budget`) brings its own tables.
+
+A table that an earlier version made gets the columns that it lacks when it is next opened, at their default. So a later
+version may add a column to a table, with a default where it is NOT NULL and never as part of a key; nothing else.
 """
 
 import contextlib
 import fcntl
+import functools
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 
 def connect(path: Path, tables: str) -> sqlite3.Connection:
-    """Open the database, creating `tables` (`CREATE TABLE IF NOT EXISTS …`) when missing.
+    """Open the database, creating `tables` (`CREATE TABLE IF NOT EXISTS …`) and columns of them when missing.
 
     The connection is in autocommit mode; group writes with `transaction`.
     """
@@ -24,6 +29,7 @@ def connect(path: Path, tables: str) -> sqlite3.Connection:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)  # SQLite does not wait for the change to WAL: first comers would fail
         connection.execute("PRAGMA journal_mode=WAL")
+        _add_columns(connection, tables)  # first: an index below may be of a new column
         connection.executescript(tables)
     except sqlite3.Error:
         connection.close()
@@ -32,6 +38,40 @@ def connect(path: Path, tables: str) -> sqlite3.Connection:
         os.close(folder)
     connection.execute("PRAGMA synchronous=FULL")
     return connection
+
+
+def _add_columns(connection: sqlite3.Connection, tables: str) -> None:
+    wanted = _wanted(tables)
+    for table, made_by in connection.execute(_MADE_BY):
+        if table in wanted and made_by != wanted[table].made_by:  # cheaper than a look at the columns of each
+            there = {name for name, _ in _declared(connection, table)}
+            for column, declared in wanted[table].columns:
+                if column not in there:
+                    connection.execute(f'ALTER TABLE "{table}" ADD COLUMN {declared}')
+
+
+_MADE_BY = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+
+
+class _Table(NamedTuple):
+    made_by: str
+    columns: list[tuple[str, str]]
+
+
+@functools.cache
+def _wanted(tables: str) -> dict[str, _Table]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as scratch:
+        scratch.executescript(tables)
+        made = scratch.execute(_MADE_BY).fetchall()
+        return {table: _Table(made_by, _declared(scratch, table)) for table, made_by in made}
+
+
+def _declared(connection: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
+    """Each column and what declares it; CHECKs are not repeated."""
+    return [
+        (name, f'"{name}" {kind}' + " NOT NULL" * not_null + ("" if default is None else f" DEFAULT {default}"))
+        for _, name, kind, not_null, default, _ in connection.execute(f'PRAGMA table_info("{table}")')
+    ]
 
 
 @contextlib.contextmanager

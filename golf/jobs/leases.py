@@ -24,7 +24,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS leases (
     remote_id   TEXT,
     usd_per_s   REAL NOT NULL CHECK (usd_per_s >= 0),
     limit_s     REAL NOT NULL CHECK (limit_s > 0),
-    lease_s     REAL NOT NULL CHECK (lease_s > 0),              -- as it was when the run was submitted
+    lease_s     REAL NOT NULL DEFAULT 180 CHECK (lease_s > 0),  -- as it was when the run was submitted
     asked_at    INTEGER,                                        -- microseconds since 1970, UTC
     renewals    INTEGER NOT NULL DEFAULT 0,
     seen        INTEGER NOT NULL DEFAULT 0,                     -- the provider has shown it at least once
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS leases (
 );
 CREATE INDEX IF NOT EXISTS leases_by_run ON leases (run_id);
 CREATE INDEX IF NOT EXISTS leases_by_state ON leases (state);
-CREATE TABLE IF NOT EXISTS owner (tag TEXT PRIMARY KEY, inode INTEGER NOT NULL);  -- of this database's file
+CREATE TABLE IF NOT EXISTS owner (tag TEXT PRIMARY KEY, inode INTEGER NOT NULL DEFAULT 0);  -- of this database's file
 """
 
 RENEWALS = 6
@@ -107,6 +107,10 @@ class Lease:
         """The same to pay for: all of its limit where the clock was set back."""
         seconds = self.elapsed_s(now)
         return seconds if seconds >= 0 else self.limit_s
+
+
+FIELDS = ", ".join(field.name for field in fields(Lease))
+"""Another version's table may have more."""
 
 
 def now_us() -> int:
@@ -162,7 +166,7 @@ class Leases:
             NotFound: no such lease.
         """
         with self._connection() as connection:
-            row = connection.execute("SELECT * FROM leases WHERE key = ?", (key,)).fetchone()
+            row = connection.execute(f"SELECT {FIELDS} FROM leases WHERE key = ?", (key,)).fetchone()
         if row is None:
             raise NotFound(f"no lease {key} in {self.path}")
         return Lease(**dict(row))
@@ -250,7 +254,7 @@ class Leases:
     def _own(self, where: str) -> list[Lease]:
         with self._connection() as connection:
             ours = "owner IN (SELECT tag FROM owner WHERE inode = ?)"
-            rows = connection.execute(f"SELECT * FROM leases WHERE {ours} AND {where}", (_inode(connection),))
+            rows = connection.execute(f"SELECT {FIELDS} FROM leases WHERE {ours} AND {where}", (_inode(connection),))
             return [Lease(**dict(row)) for row in rows]
 
     def _change(self, statement: str, *values: object) -> bool:
@@ -259,7 +263,7 @@ class Leases:
 
     def _select(self, where: str, *values: object) -> list[Lease]:
         with self._connection() as connection:
-            return [Lease(**dict(row)) for row in connection.execute(f"SELECT * FROM leases {where}", values)]
+            return [Lease(**dict(row)) for row in connection.execute(f"SELECT {FIELDS} FROM leases {where}", values)]
 
     def _connection(self) -> closing[sqlite3.Connection]:
         return closing(database.connect(self.path, TABLES))

@@ -78,8 +78,9 @@ def lives(pid: int | None, started: float | None, where: str, here: str) -> bool
     """
     if where == here:
         return is_alive(pid, started)
-    (machine, _, *rest), (our_machine, _, *our_rest) = where.split(" "), here.split(" ")
-    return False if (machine, rest) == (our_machine, our_rest) else None  # the same machine has been started anew
+    theirs, ours = where.split(" "), here.split(" ")
+    is_boot_alone = theirs[:1] + theirs[2:] == ours[:1] + ours[2:]
+    return False if is_boot_alone else None  # the same machine has been started anew
 
 
 def is_alive(pid: int | None, started: float | None) -> bool:

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     ended_at TEXT,
     supervisor_pid INTEGER,
     supervisor_started REAL,
-    place TEXT NOT NULL,  -- where that pid means something, and the inode of this very file
+    place TEXT NOT NULL DEFAULT '',  -- where that pid means something, and the inode of this very file
     exit_code INTEGER,
     message TEXT NOT NULL DEFAULT ''
 );
@@ -78,6 +78,10 @@ class Record:
     def is_copied(self) -> bool:
         """Whether it came along with a copied or restored folder."""
         return self.place.rpartition(" ")[2] != self.here.rpartition(" ")[2]
+
+
+FIELDS = ", ".join(field.name for field in fields(Record) if field.name != "here")
+"""Of the table: another version's may have more."""
 
 
 class JobStore:
@@ -145,10 +149,10 @@ class JobStore:
             NotFound: no such job, or more than one fits.
         """
         with self._connection() as connection:
-            rows = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchall()
+            rows = connection.execute(f"SELECT {FIELDS} FROM jobs WHERE id = ?", (job_id,)).fetchall()
             if not rows and len(job_id) >= 4:
                 rows = connection.execute(
-                    "SELECT * FROM jobs WHERE substr(id, 1, ?) = ? OR substr(id, ?) = ? LIMIT 2",
+                    f"SELECT {FIELDS} FROM jobs WHERE substr(id, 1, ?) = ? OR substr(id, ?) = ? LIMIT 2",
                     (len(job_id), job_id, -len(job_id), job_id),
                 ).fetchall()
         if len(rows) != 1:
@@ -162,7 +166,7 @@ class JobStore:
         where = f"WHERE state IN ({marks})" if states else ""
         with self._connection() as connection:
             rows = connection.execute(
-                f"SELECT * FROM jobs {where} ORDER BY created_at DESC, rowid DESC LIMIT ?", (*states, limit)
+                f"SELECT {FIELDS} FROM jobs {where} ORDER BY created_at DESC, rowid DESC LIMIT ?", (*states, limit)
             ).fetchall()
         here = self._here()
         return [Record(**dict(row), here=here) for row in rows]

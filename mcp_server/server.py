@@ -14,7 +14,9 @@ from typing import Any, get_type_hints
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.resources import ResourceSecurity
 from mcp.server.mcpserver.tools import Tool
+from mcp_types import Tool as ListedTool
 from pydantic import BaseModel
 
 from golf.errors import UNUSABLE, NotFound, explained
@@ -25,23 +27,39 @@ from mcp_server.brief import brief
 
 INSTRUCTIONS = (
     "Caddie for Parameter Golf and other ML training under limits: run experiments, score checkpoints (val_bpb), "
-    "measure artifact bytes (16 MB), review submissions, check promotion gates and compute budget, list past results, "
-    "record notes. Runs and evaluations are jobs: follow them with wait_for_job."
+    "measure artifact bytes, review submissions, check promotion gates and budget, list results, record notes, read "
+    "research, pick what is next. Runs and evaluations are jobs: follow them with wait_for_job."
 )
 
+
+ANY_OBJECT = {"type": "object"}
+
+CHAINED = ("id", "state", "result", "message", "folder")
+"""Fields of a job that the next call is made of, or decided by."""
 
 ERROR_CHARACTERS = 1800
 """A refusal repeats what it was given, which may be long."""
 
 
+class Caddie(MCPServer):
+    """Lists no schema of an answer that would only say `object`: every answer is structured, announced or not."""
+
+    async def list_tools(self) -> list[ListedTool]:
+        """Name, description, arguments and hints; of a job's fields also the names."""
+        return [
+            tool.model_copy(update={"output_schema": None}) if tool.output_schema == ANY_OBJECT else tool
+            for tool in await super().list_tools()
+        ]
+
+
 def build() -> MCPServer:
     """A server with every tool; a misspelt argument is refused instead of becoming a silent default."""
-    server = MCPServer(
-        "golf", title="Caddie", version=version("caddie"), instructions=INSTRUCTIONS, log_level="WARNING"
-    )
+    server = Caddie("golf", title="Caddie", version=version("caddie"), instructions=INSTRUCTIONS, log_level="WARNING")
     for function, hints in tools.TOOLS:
         server.tool(annotations=hints, description=" ".join((function.__doc__ or "").split()))(_explained(function))
     server.resource(tools.DIFF, mime_type="text/x-diff")(_explained(tools.diff, ResourceError, str))
+    no_path = ResourceSecurity(exempt_params={"id"})  # a name looked up in a file, with slashes in it
+    server.resource(tools.ITEM, mime_type="text/plain", security=no_path)(_explained(tools.item, ResourceError, str))
     listed = server._tool_manager.list_tools()  # no public way in mcp 2.3; a test holds all three
     nouns = [get_type_hints(tool.fn)["return"] for tool in listed]
     for position, (tool, noun) in enumerate(zip(listed, nouns, strict=True)):
@@ -99,20 +117,22 @@ def _refuse_unknown_arguments(tool: Tool) -> None:
 
 
 def _announced(noun: type[BaseModel], nouns: list[type[BaseModel]], position: int) -> dict[str, Any]:
-    """An answer's schema, in a tenth of the SDK's: a noun that tools hand to one another is spelled out by the first.
+    """An answer's schema: where tools hand a noun to one another, the first names the fields that the next one needs.
 
     Any other answer is read whole, and its fields say themselves what they are.
     """
-    if nouns.count(noun) == 1 or nouns.index(noun) < position:
-        return {"type": "object"}
-    return {"type": "object", "properties": {name: {} for name in (*noun.model_fields, *noun.model_computed_fields)}}
+    named = {name: {} for name in CHAINED if name in noun.model_fields}
+    if nouns.count(noun) == 1 or nouns.index(noun) < position or not named:
+        return ANY_OBJECT
+    return {**ANY_OBJECT, "properties": named}
 
 
 def shorten(schema: Any) -> Any:
     """A JSON Schema that says the same in fewer bytes.
 
-    Drops generated titles and defaults (Codex strips those anyway), writes `X or null` as X (null is
-    what leaving it out means, and stays accepted), and puts each definition where it is used.
+    Drops generated titles and defaults (Codex strips those anyway) and the word that any property more
+    is welcome, writes `X or null` as X (null is what leaving it out means, and stays accepted), and puts
+    each definition where it is used.
     """
     definitions = schema.get("$defs", {})
     noise = {"title", "default", "$defs"}
@@ -127,6 +147,8 @@ def shorten(schema: Any) -> Any:
         kept = {
             key: short(value, names=key == "properties") for key, value in node.items() if names or key not in noise
         }
+        if not names and kept.get("additionalProperties") is True:
+            del kept["additionalProperties"]
         options = kept.get("anyOf")
         if not names and options and len(options) == 2 and options[1] == {"type": "null"} and "type" in options[0]:
             del kept["anyOf"]

@@ -1,13 +1,14 @@
 """One short function per tool: what is true of a tool is its signature, docstring and hints.
 
 Defaults are stated in words because Codex strips them from schemas. Paths come from a model and
-stay inside the workspace.
+stay inside the workspace. What a `Noun` is that a tool answers with says the library it calls: research
+is imported when it is first asked for, which spares every session that does not.
 """
 
 import re
 import time
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server.mcpserver import Context
@@ -35,10 +36,10 @@ from golf.play import history as past
 from golf.play.budget import BudgetBook
 from golf.referee import ruling
 from golf.referee.brief import TriageSummary
-from golf.research import recollection
 from golf.rulings import Comparison
 from golf.schema import Artifact, Budget, History, Job, Note, Noun, Promotion
 from golf.workspace import Workspace
+from mcp_server.brief import fewer
 
 WAIT_S_MAX = 270.0
 """Codex gives a tool call 300 s."""
@@ -50,16 +51,16 @@ PAID_WORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempo
 NOTING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 STOPPING = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
-ExperimentName = Annotated[str, Field(description="Folder name or slug")]
+ExperimentName = Annotated[str, Field(description="Name or slug")]
 JobId = Annotated[str, Field(description="Job id")]
 
 
 def measure_artifact(
-    path: Annotated[str, Field(description="Experiment, folder, weights or script")],
-    weights: Annotated[str | None, Field(description="When the folder has several")] = None,
+    path: Annotated[str, Field(description="Experiment, folder or file")],
+    weights: Annotated[str | None, Field(description="If it has several")] = None,
 ) -> Artifact:
-    """Measure artifact size: bytes of code and compressed model weights against the 16 MB (16,000,000 byte) limit, the
-    headroom left, and whether a submission fits under the cap or is too large.
+    """Measure artifact size: bytes of code and compressed model weights, those left under the 16 MB limit; does a
+    submission fit, is it too big?
     """
     workspace = Workspace.find()
     place, challenge = targets.artifact(path, workspace=workspace)
@@ -67,15 +68,13 @@ def measure_artifact(
 
 
 def evaluate_bpb(
-    path: Annotated[str, Field(description="Experiment, folder or checkpoint")],
-    stride: Annotated[int | None, Field(description="Tokens scored per window. Default: plain windows", ge=1)] = None,
-    seq_len: Annotated[
-        int | None, Field(description="Window length. Default: the script's TRAIN_SEQ_LEN", ge=1)
-    ] = None,
-    max_tokens: Annotated[int | None, Field(description="Score a subset. Default: the whole split", ge=1)] = None,
+    path: Annotated[str, Field(description="Experiment, folder or file")],
+    stride: Annotated[int | None, Field(description="Tokens scored per window. Default: all", ge=1)] = None,
+    seq_len: Annotated[int | None, Field(description="Window. Default: the script's", ge=1)] = None,
+    max_tokens: Annotated[int | None, Field(description="Default: the whole split", ge=1)] = None,
 ) -> Job:
-    """Evaluate (eval, score) a checkpoint, saved weights or a quantized model in BPB, bits per byte, and val loss on
-    the FineWeb validation split. A job: see wait_for_job.
+    """Evaluate (score) a checkpoint, saved weights or a quantized model: bpb, bits per byte, and val loss on FineWeb
+    validation. A job.
     """
     workspace = Workspace.find()
     place = path
@@ -85,10 +84,10 @@ def evaluate_bpb(
 
 
 def check_budget(
-    cost_usd: Annotated[float | None, Field(description="Worst-case cost. Default: one paid run", ge=0)] = None,
+    cost_usd: Annotated[float | None, Field(description="Worst case. Default: one paid run", ge=0)] = None,
 ) -> Budget:
-    """Check the budget: money left; dollars of credits spent (cost so far), reserved and remaining (balance); whether
-    we can afford a paid run, and when the next one is allowed.
+    """Check the budget: money left; dollars of credits spent, reserved, remaining; can we afford a paid run, when is
+    the next one allowed.
     """
     workspace = Workspace.find()
     return BudgetBook(workspace.database, workspace.config.budget).state(cost_usd)
@@ -96,21 +95,21 @@ def check_budget(
 
 def run_experiment(
     experiment: ExperimentName,
-    hypothesis: Annotated[str | None, Field(description="Creates it: what you expect, and why")] = None,
-    script: Annotated[str | None, Field(description="Script to copy. Default: the parent's")] = None,
-    parent: Annotated[str | None, Field(description="Experiment this one changes")] = None,
+    hypothesis: Annotated[str | None, Field(description="Creates it: what you expect, why")] = None,
+    script: Annotated[str | None, Field(description="To copy. Default: the parent's")] = None,
+    parent: Annotated[str | None, Field(description="What it changes")] = None,
     expected_outcome: Annotated[str, Field(description="In numbers")] = "",
-    rollback_criteria: Annotated[str, Field(description="When to give the idea up")] = "",
-    env: Annotated[dict[str, str] | None, Field(description="Settings such as NUM_LAYERS, over the parent's")] = None,
-    seeds: Annotated[
-        list[int] | None, Field(description="Default: the parent's, else 1337. Two or more measure noise")
-    ] = None,
-    tier: Annotated[str | None, Field(description="Rung in golf.toml. Default: the parent's, else local")] = None,
-    again: Annotated[bool, Field(description="Repeat a played experiment; default false")] = False,
+    rollback_criteria: Annotated[str, Field(description="When to give up")] = "",
+    env: Annotated[dict[str, str] | None, Field(description="Settings, over the parent's")] = None,
+    seeds: Annotated[list[int] | None, Field(description="Default: the parent's, else 1337")] = None,
+    tier: Annotated[str | None, Field(description="Default: the parent's, else local")] = None,
+    again: Annotated[bool, Field(description="Repeat it; default false")] = False,
 ) -> Job:
-    """Run an experiment: test an idea or a change, free, on the local tier; train a model, quantize, evaluate and
-    record it against its baseline. Also smoke tests, ablations, more seeds. A job: see wait_for_job.
+    """Run an experiment: try an idea or change, free, on the local tier: train, quantize, evaluate against the
+    baseline. Also smoke tests, more seeds. A job.
     """
+    from golf.research import recollection
+
     workspace = Workspace.find()
     folder = experiments.claimed(
         workspace,
@@ -131,17 +130,17 @@ def run_experiment(
 
 def submit_job(
     experiment: ExperimentName,
-    tier: Annotated[str, Field(description="Paid rung in golf.toml")],
+    tier: Annotated[str, Field(description="Paid, in golf.toml")],
 ) -> Job:
-    """Submit a job: launch (start, queue) the full run of an experiment on a paid tier, on rented cloud GPUs, a pod of
-    8xH100. Spends real money; refused until every gate is passed.
+    """Submit a job: launch the full run of an experiment on the paid tier, a rented cloud pod of 8xH100 GPUs. Spends
+    real money, once every gate is passed.
     """
     return submission.submit(Workspace.find(), experiment, tier)
 
 
 def job_status(id: JobId) -> Job:
-    """Check the status of a running job or training: how it is going, progress, current step, loss and other metrics;
-    alive, stuck, done, failed or crashed, and why. Reads files, never touches the process.
+    """Check the status of a running job or training: how it is going, progress, step, loss; alive, stuck, failed or
+    crashed, and why.
     """
     return _settled(LocalJobs(Workspace.find()).get(id))
 
@@ -150,9 +149,7 @@ async def wait_for_job(
     id: JobId,
     timeout_s: Annotated[float, Field(description="At most. Default: 240", gt=0, le=WAIT_S_MAX)] = 240.0,
 ) -> Job:
-    """Wait (block, sleep, poll) until a job is done or the time is up; tells its state and results. Keep waiting, by
-    calling again, while it has not finished.
-    """
+    """Wait (block, sleep, keep polling) until a job is done or finished or time is up; tells its state and result."""
     deadline = time.monotonic() + timeout_s
     while True:  # asynchronous, so that a client that goes away ends the wait
         job = await anyio.to_thread.run_sync(job_status, id)
@@ -163,28 +160,24 @@ async def wait_for_job(
 
 
 def cancel_job(id: JobId) -> Job:
-    """Cancel, stop, kill, abort or interrupt a running job or training: asks its processes to terminate, then makes
-    sure.
-    """
+    """Cancel, stop, kill, abort or terminate a running job or training."""
     cancelled = LocalJobs(Workspace.find()).cancel(id)
     record.recover(Workspace.find())  # what a repetition had set aside comes back
     return cancelled
 
 
 def check_promotion(experiment: ExperimentName) -> Promotion:
-    """Check promotion: should we promote an experiment to paid H100 compute? Which gates it passes or fails, with
-    number and reason: is the gain over the baseline real and good enough or within seed noise (significance), size,
-    review, budget.
+    """Check promotion: is an experiment good enough for paid H100 compute? Which gates still fail: gain over the
+    baseline (significant or seed noise), size, review, budget.
     """
     return promotion.check_promotion(Workspace.find(), experiment)
 
 
 def review_submission(
-    path: Annotated[str, Field(description="Experiment, or somebody's submission folder")],
+    path: Annotated[str, Field(description="Experiment or submission folder")],
 ) -> Noun:
-    """Review (audit) a submission or candidate: leaks of validation data, causality (peeking at future tokens), size,
-    time, cheating, what is illegal, with evidence lines. Of an experiment the critic's facts on its diff against the
-    parent.
+    """Review (audit) a submission or candidate: leaks of validation data, peeking at future tokens, cheating, anything
+    illegal; the critic's facts on an experiment's diff against its parent.
     """
     workspace = Workspace.find()
     folder = targets.submission(path, workspace)
@@ -194,12 +187,12 @@ def review_submission(
 
 
 def compare_runs(
-    a: Annotated[str, Field(description="Said to be better: experiment or submission folder")],
-    b: Annotated[str, Field(description="What it is held against")],
-    looks: Annotated[int | None, Field(description="Ideas it was picked from. Default: runs since b", ge=1)] = None,
+    a: Annotated[str, Field(description="Experiment or submission folder")],
+    b: Annotated[str, Field(description="What a should beat")],
+    looks: Annotated[int | None, Field(description="Ideas a was picked from", ge=1)] = None,
 ) -> Comparison:
-    """Compare two runs: is A better than B or is the difference luck? Welch t-test p-value over seeds, nats and BPB,
-    the bars for a new record (SOTA), how many more seeds would settle it.
+    """Compare two runs: is A better than B, or luck? Welch t-test p-value over seeds, bars for a record (SOTA), how
+    many more seeds settle it.
     """
     workspace = Workspace.find()
     names = [name if experiments.exists(workspace, name) else str(workspace.inside(name)) for name in (a, b)]
@@ -207,10 +200,10 @@ def compare_runs(
 
 
 def triage_submissions(
-    folder: Annotated[str, Field(description="Of submissions, or a Git clone with pull requests")],
+    folder: Annotated[str, Field(description="Of submissions, or a Git clone")],
 ) -> TriageSummary:
-    """Triage many submissions or pull requests: check each for rule violations, flag cheating, spot copies, rank by
-    credible score. Counts, the first to open, and where the page is.
+    """Triage many submissions or pull requests: check for rule violations, flag cheating, find copies, rank by credible
+    score.
     """
     workspace = Workspace.find()
     return bulletin.post(workspace, workspace.inside(folder))
@@ -227,18 +220,16 @@ def diff(experiment: str) -> str:
 
 def record_note(
     context: Context,
-    kind: Annotated[Literal["finding", "question", "verdict"], Field(description="A verdict is the critic's")],
-    text: Annotated[str, Field(description="What was found or asked, or a verdict's reason")],
-    experiment: Annotated[str | None, Field(description="What it is about")] = None,
-    by: Annotated[str, Field(description="Your role. Default: implementer")] = "implementer",
-    verdict: Annotated[Literal["accept", "revise", "reject"] | None, Field(description="The critic's")] = None,
-    diff_sha256: Annotated[str | None, Field(description="Verdict: the hash on the sheet")] = None,
-    points: Annotated[
-        dict[str, str] | None, Field(description="Verdict: each point to 'pass|fail|unknown: evidence'")
-    ] = None,
+    kind: Annotated[Literal["finding", "question", "verdict"], Field(description="Verdict: critic's")],
+    text: Annotated[str, Field(description="Or a verdict's reason")],
+    experiment: Annotated[str | None, Field(description="About it")] = None,
+    by: Annotated[str, Field(description="Role. Default: implementer")] = "implementer",
+    verdict: Annotated[Literal["accept", "revise", "reject"] | None, Field(description="Critic's")] = None,
+    diff_sha256: Annotated[str | None, Field(description="The sheet's")] = None,
+    points: Annotated[dict[str, str] | None, Field(description="Each 'pass|fail|unknown: evidence'")] = None,
 ) -> Note:
-    """Record (write down, save, log, remember) a note in the shared channel of human, implementer and critic: a
-    finding, a question to ask, or the critic's verdict.
+    """Record (write down, log, remember) a note for human, implementer, critic: a finding, a question to ask, the
+    critic's verdict.
     """
     workspace = Workspace.find()
     about, role = None if experiment is None else experiments.find(workspace, experiment).name, _role(by)
@@ -257,15 +248,68 @@ def record_note(
 
 
 def list_experiments(
-    limit: Annotated[int, Field(description="Rows to show. Default: 5", ge=0, le=8)] = 5,
-    tier: Annotated[str | None, Field(description="Only this tier")] = None,
-    status: Annotated[Literal["keep", "discard", "crash"] | None, Field(description="Only this status")] = None,
-    best_first: Annotated[bool, Field(description="Lowest val_bpb first. Default: newest last")] = False,
+    limit: Annotated[int, Field(description="Default: 5", ge=0, le=8)] = 5,
+    tier: Annotated[str | None, Field(description="Only this")] = None,
+    status: Annotated[Literal["keep", "discard", "crash"] | None, Field(description="Only this")] = None,
+    best_first: Annotated[bool, Field(description="Default: newest last")] = False,
 ) -> History:
-    """List past experiments and runs, newest or best first (history, ledger, leaderboard): what we tried, results in
-    val_bpb, what was kept or discarded, the best score so far.
+    """List past experiments, runs (history, leaderboard), newest or best first: what we tried, val_bpb, kept or
+    discarded.
     """
     return past.history(Workspace.find(), limit=limit, tier=tier, status=status, best_first=best_first)
+
+
+def research_digest() -> Noun:
+    """Digest of research: what we have read in papers, arXiv, notes, pull requests: score to beat, verified and best
+    ideas. An item whole: golf://research/ID.
+    """
+    from golf.research import knowledge
+
+    return knowledge.brief(Workspace.find())
+
+
+def grade_research(
+    items: Annotated[
+        list[dict[str, Any]] | None,
+        Field(description="By `golf schema research-grade` (or -verification). Default: rules grade"),
+    ] = None,
+) -> Noun:
+    """Grade research: rate the ideas and papers we read (which are worth building), rewrite program.md and the prompt
+    for a second opinion; takes your grades, or what you verified.
+    """
+    from golf.research import second_opinion
+
+    return fewer(second_opinion.judge(Workspace.find(), items), "best")
+
+
+def next_directions(
+    count: Annotated[int, Field(description="At most. Default: 5", ge=1, le=8)] = 5,
+) -> Noun:
+    """Directions to try next: promising or unexplored technique families, why, what failed there; is the search going
+    in circles?
+    """
+    from golf.research import outlook
+
+    return fewer(outlook.outlook(Workspace.find(), count), "steps.failed", "steps")
+
+
+def leaderboard() -> Noun:
+    """Leaderboard of competitors: who is ahead, the credible best score, what it builds on, claims to doubt, how the
+    record fell.
+    """
+    from golf.research import leaderboard as board
+
+    return fewer(board.leaderboard(Workspace.find()), "lineage", "doubted", "leaders")
+
+
+ITEM = "golf://research/{id}"
+
+
+def item(id: str) -> str:
+    """One thing that was read, its whole text as quoted data with all grades, for a researcher whose shell is off."""
+    from golf.research import quotation
+
+    return quotation.quotation(Workspace.find(), id)
 
 
 TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
@@ -283,6 +327,10 @@ TOOLS: list[tuple[Callable[..., object], ToolAnnotations]] = [
     (review_submission, READ_ONLY),
     (triage_submissions, READ_ONLY),
     (record_note, NOTING),
+    (research_digest, READ_ONLY),
+    (grade_research, NOTING),
+    (next_directions, READ_ONLY),
+    (leaderboard, READ_ONLY),
 ]
 
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golf.schema import Job, Sheet, SheetPoint
-from mcp_server.brief import ANSWER_BYTES_MAX, brief
+from golf.research.loop import Closed, Promise
+from golf.schema import Job, Noun, Sheet, SheetPoint
+from mcp_server.brief import ANSWER_BYTES_MAX, brief, fewer
 
 
 def job(message: str, note: str = "") -> Job:
@@ -16,7 +17,7 @@ def job(message: str, note: str = "") -> Job:
     )  # fmt: skip
 
 
-def size(noun: Job | Sheet) -> int:
+def size(noun: Noun) -> int:
     return len(noun.model_dump_json().encode())
 
 
@@ -50,3 +51,44 @@ def test_hashes_survive() -> None:
     )  # fmt: skip
     assert brief(sheet).diff_sha256 == "a" * 64
     assert size(brief(sheet)) <= ANSWER_BYTES_MAX
+
+
+class Shelf(Noun):
+    name: str
+    books: list[str]
+
+
+class Library(Noun):
+    shelves: list[Shelf]
+    rooms: list[int]
+
+
+@given(
+    titles=st.lists(st.lists(st.text(max_size=60), min_size=1, max_size=6), min_size=1, max_size=6),
+    rooms=st.lists(st.integers(), min_size=1, max_size=40),
+    limit=st.integers(min_value=50, max_value=1500),
+)
+def test_fewer_entries_are_whole_ones_from_the_first_on(titles: list[list[str]], rooms: list[int], limit: int) -> None:
+    """The most dispensable list gives way first; each keeps an entry, so that an answer says something."""
+    whole = Library(shelves=[Shelf(name=str(n), books=books) for n, books in enumerate(titles)], rooms=rooms)
+    left = fewer(whole, "shelves.books", "rooms", "shelves", limit_bytes=limit)
+    assert left.rooms == rooms[: len(left.rooms)] and left.rooms
+    assert [one.name for one in left.shelves] == [one.name for one in whole.shelves][: len(left.shelves)]
+    for one, before in zip(left.shelves, whole.shelves, strict=False):
+        assert one.books == before.books[: len(one.books)] and one.books
+    is_least = len(left.rooms) == len(left.shelves) == len(left.shelves[0].books) == 1
+    assert is_least or len(left.model_dump_json().encode()) <= limit
+    if len(left.shelves) < len(whole.shelves):
+        assert len(left.rooms) == 1
+    if len(left.rooms) < len(rooms):
+        assert all(len(one.books) == 1 for one in left.shelves)
+
+
+def test_an_address_is_never_cut() -> None:
+    address = "https://example.org/" + "x" * 900
+    cut = brief(Closed(
+        graded=1, tier_a=1, tier_b=0, target_bpb=None, program="missing",
+        best=[Promise(id="i" * 200, tier="A", total=12, title="t" * 2000, url=address)],
+    ))  # fmt: skip
+    assert (cut.best[0].url, cut.best[0].id) == (address, "i" * 200)
+    assert size(cut) <= ANSWER_BYTES_MAX

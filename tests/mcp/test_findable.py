@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from reading import check, good, hostile, read, surveyed
 from scene import scored
 
 from golf.jobs.local import LocalJobs
@@ -89,6 +90,26 @@ REQUESTS = [
     ("leave a note for the implementer", "record_note"),
     ("remember this finding for the next session", "record_note"),
     ("ask the human whether we may use test-time training", "record_note"),
+    ("what have we read about bigram embeddings", "research_digest"),
+    ("catch me up on the papers before I pick an idea", "research_digest"),
+    ("what is known from arXiv and pull requests", "research_digest"),
+    ("show me the verified ideas from the literature", "research_digest"),
+    ("which score do we have to beat", "research_digest"),
+    ("rate the papers that came in today", "grade_research"),
+    ("which of the things we read are worth building", "grade_research"),
+    ("hand in my grades for these items", "grade_research"),
+    ("give me the prompt for a second opinion on the new ideas", "grade_research"),
+    ("I verified the Tier A items in full text, take that", "grade_research"),
+    ("what should I try next", "next_directions"),
+    ("which techniques are still unexplored", "next_directions"),
+    ("are we going in circles", "next_directions"),
+    ("suggest a promising idea off the beaten track", "next_directions"),
+    ("which technique families did nobody touch yet", "next_directions"),
+    ("who is ahead of us in the competition", "leaderboard"),
+    ("what is the best credible score of the others", "leaderboard"),
+    ("how fast did the record fall", "leaderboard"),
+    ("which of the competitors' claims should I doubt", "leaderboard"),
+    ("what does the leading submission build on", "leaderboard"),
 ]
 
 K1, B = 1.2, 0.75
@@ -198,10 +219,13 @@ def normal(workspace: Workspace) -> None:
     scored(workspace, "base", 1.25, seeds=[1, 2])
     scored(workspace, "wider", 1.20, script="x = 2\n", parent="base")
     notes.add(workspace, by="implementer", kind="finding", text="wider helps", experiment="wider")
+    read(workspace, good())
 
 
 def large(workspace: Workspace) -> None:
-    """The same, after 5,000 rows with long descriptions, 5,000 notes and a thousand changed lines."""
+    """The same, after 5,000 rows with long descriptions, 5,000 notes and a thousand changed lines; 500 things read,
+    with the longest titles, and 300 competitors judged.
+    """
     failed_job(workspace, "long " * 2000)
     strangers(workspace, 25)
     scored(workspace, "base", 1.25, script="x = 1\n" * 1000, seeds=[1, 2])
@@ -212,6 +236,8 @@ def large(workspace: Workspace) -> None:
         file.write(f"{row} {'long ' * 200}\n" * 5000)
     notes.add(workspace, by="implementer", kind="finding", text="long " * 200, experiment="wider")
     channel.write_text(channel.read_text() * 5000)
+    read(workspace, [*good(), *hostile(498)])
+    surveyed(workspace, 300)
 
 
 JOB = "the newest"
@@ -232,6 +258,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("review_submission", {"path": "wider"}),
     ("triage_submissions", {"folder": "theirs"}),
     ("record_note", {"kind": "finding", "text": "long " * 800}),
+    ("grade_research", {}),
+    ("grade_research", {"items": [check(hostile(1)[0], brief="long " * 700)]}),
+    ("grade_research", {"items": [{"long" * 100: 1}] * 100}),
+    ("research_digest", {}),
+    ("next_directions", {"count": 8}),
+    ("leaderboard", {}),
 ]
 
 
@@ -248,7 +280,8 @@ def test_every_answer_stays_within_2_kb(workspace: Workspace, furnish: Callable[
                 filled = {key: newest if value is JOB else value for key, value in arguments.items()}
                 answer = await client.call_tool(name, filled)
                 said = "".join(part.text for part in answer.content) if answer.is_error else answer.structured_content
-                sizes[f"{name} {arguments}"] = len(json.dumps(said, separators=(",", ":"), ensure_ascii=False))
+                words = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+                sizes[f"{name} {arguments}"[:80]] = len(words.encode())
         return sizes
 
     sizes = asyncio.run(main())

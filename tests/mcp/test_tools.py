@@ -74,6 +74,7 @@ def test_the_tools_are_those_of_the_contract_and_each_states_all_four_hints() ->
         "measure_artifact", "evaluate_bpb", "check_budget", "run_experiment", "job_status",
         "wait_for_job", "cancel_job", "check_promotion", "list_experiments",
         "submit_job", "review_submission", "record_note", "compare_runs", "triage_submissions",
+        "research_digest", "grade_research", "next_directions", "leaderboard",
     }  # fmt: skip
     for tool in found.values():
         hints = tool["annotations"]
@@ -107,15 +108,15 @@ def test_shortened_schemas_still_accept_and_refuse_the_same_values() -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_an_answer_is_structured_and_its_fields_are_those_advertised(here: Workspace, mode: str) -> None:
+def test_an_answer_is_structured_whether_or_not_its_fields_are_advertised(here: Workspace, mode: str) -> None:
     result = call("measure_artifact", {"path": "base"}, mode)
     assert not result.is_error
     assert result.structured_content is not None
     assert result.structured_content["status"] == "OK"
     job = call("evaluate_bpb", {"path": "base"}, mode).structured_content
     assert job is not None
-    (spelled_out,) = [fields for tool in listed() if (fields := tool["outputSchema"].get("properties"))]
-    assert set(job) == set(spelled_out)  # calls are chained by a job's fields
+    (announced,) = [tool["outputSchema"]["properties"] for tool in listed() if "outputSchema" in tool]
+    assert {"id", "state", "result"} <= set(announced) <= set(job)  # calls are chained by a job's fields
 
 
 @pytest.mark.parametrize(

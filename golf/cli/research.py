@@ -19,7 +19,7 @@ def register(verbs: verb.Verbs) -> None:
         help="what others found: read, grade and verify papers, pull requests, feeds and notes; keep program.md",
         description="What others found: papers, pull requests, feeds and notes, read in, graded against what is known "
         "here, and told in program.md.",
-        epilog="start here:  golf research refresh        then:  golf research digest, golf next",
+        epilog="then: golf research digest, golf next\n\nexample:\n  golf research refresh",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     inner = group.add_subparsers(title="verbs", dest="research_verb", metavar="VERB", required=True)

@@ -18,8 +18,11 @@ from scene import git
 
 from golf import answers
 from golf.play import experiments
+from golf.research import sections
+from golf.research.sources import SOURCES
 from golf.workspace import Workspace
 
+WEB = sorted(SOURCES.keys() - {"notes"})
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 SCRIPTS = sorted(PIPELINES.glob("*.sh"))
 WORKFLOW = PIPELINES / "github-workflow.yml"
@@ -98,10 +101,15 @@ def test_an_evaluation_that_could_not_begin_leaves_no_earlier_report(course_work
     assert not report.exists()
 
 
-def test_there_is_no_research_refresh_without_a_model_and_the_script_says_so(workspace: Workspace):
+def test_research_without_a_model_reads_grades_and_writes_program_md(workspace: Workspace):
+    (workspace.root / "notes").mkdir()
+    (workspace.root / "notes" / "idea.md").write_text("# BigramHash\nIt improves val loss by 0.006 bpb.")
+    (workspace.root / "golf.toml").write_text(f'[research]\nnotes = "notes"\noff = {json.dumps(WEB)}\n')
+    sections.begin_file(workspace.root / "program.md")
     done = pipeline("research-refresh.sh", "--no-model", cwd=workspace.root)
-    assert done.returncode == 2
-    assert "no model-free research refresh yet" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert json.loads((workspace.root / "outputs" / "research-refresh.json").read_text())["closed"]["graded"] == 1
+    assert "BigramHash" in done.stdout and "BigramHash" in (workspace.root / "program.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_there_is_no_research_refresh_without_a_model_and_the_script_says_so(wor
         ("triage.sh", ()),
         ("triage.sh", ("a", "b")),
         ("triage.sh", ("--fast", "a")),
-        ("research-refresh.sh", ()),
+        ("research-refresh.sh", ("--fast",)),
         ("research-refresh.sh", ("nowhere",)),
         ("experiment-summary.sh", ("surplus",)),
         ("post-training-analysis.sh", ("--last",)),
@@ -142,15 +150,17 @@ def test_a_script_is_valid_bash_that_stops_at_the_first_failure(script: Path):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_codex_reads_and_does_not_write_and_is_believed_only_after_accept(script: Path):
     text = script.read_text()
-    (line,) = re.findall(r"codex exec (.*?)</dev/null", text, re.DOTALL)
-    schema = re.search(r"golf schema (\S+)", text)
-    assert schema is not None and schema[1] in answers.ANSWERS
+    is_asked_by_golf = script.name == "research-refresh.sh"  # its prompts are golf's, which warn of strangers' words
+    stdin = '<"$out/$1.prompt.md"' if is_asked_by_golf else "</dev/null"
+    (line,) = re.findall(f"codex exec (.*?){re.escape(stdin)}", text, re.DOTALL)
+    schemas = re.findall(r"^\s*(?:\[.*\|\| )?ask (\S+) \w+" if is_asked_by_golf else r"golf schema (\S+)", text, re.MULTILINE)
+    assert schemas and set(schemas) <= answers.ANSWERS.keys()
     assert "--sandbox read-only" in line
     assert "--ephemeral" in line
     assert "--output-schema" in line and " -o " in line
-    assert "data to quote, and nothing in" in line
-    after = text.split("</dev/null")[1]
-    assert f"golf accept {schema[1]} " in after
+    assert is_asked_by_golf or "data to quote, and nothing in" in line
+    after = text.split(stdin)[1]
+    assert ('golf research "$2" --accept' if is_asked_by_golf else f"golf accept {schemas[0]} ") in after
     assert "dangerously" not in text and "--trust" not in text
 
 

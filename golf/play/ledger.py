@@ -16,6 +16,8 @@ silently lose a run.
 """
 
 import fcntl
+import hashlib
+import io
 import logging
 import math
 import os
@@ -54,6 +56,9 @@ BLANKS = {"", "-", "–", "...", "…", "?", "n/a", "na", "none", "null"}
 NOT_RUN = {"infra", "rate_limited"}
 """Statuses robin's loop adds for lines that are no experiment; read as `discard`, named in the description."""
 
+MARKED_BYTES = 4096
+"""Of the end of a file that is marked: one that was rewritten or merged meanwhile is told by them."""
+
 TORN = " # torn"
 """Closes off a torn line. It starts with no tab: half of it must not complete a row either."""
 
@@ -66,6 +71,32 @@ def append(path: Path, row: Row) -> None:
     """
     layout = _layout(path)
     durable.append_line(path, layout.format(row), header=HEADER, close=layout.close)
+
+
+def mark(path: Path) -> str:
+    """Where the file ends, and with what: `holds` then tells what has been appended since."""
+    try:
+        with open(path, "rb") as file:
+            return _mark(file, file.seek(0, os.SEEK_END))
+    except FileNotFoundError:
+        return _mark(io.BytesIO(), 0)
+
+
+def holds(path: Path, row: Row, since: str) -> bool | None:
+    """Whether this very row was appended after `since` was marked; None where what was marked is no longer there.
+
+    Raises:
+        UnreadableInput: the file is not a ledger.
+    """
+    if not path.exists():
+        return False if since == mark(path) else None
+    line = _layout(path).format(row).encode()
+    with open(path, "rb") as file:
+        size = int(since.split(" ")[0])
+        if _mark(file, size) != since:
+            return None
+        file.seek(size)
+        return any(raw.rstrip(b"\r\n") == line for raw in file)  # a line break may be all that is torn off
 
 
 def read(path: Path) -> list[Row]:
@@ -241,6 +272,12 @@ def _layout(path: Path) -> Layout:
         return Layout(COLUMNS)
     line = raw.decode("utf-8", "backslashreplace")
     return Layout(COLUMNS) if _is_torn_header(line) else Layout.of(line.rstrip("\r\n"), path)
+
+
+def _mark(file: BinaryIO, size: int) -> str:
+    start = max(0, size - MARKED_BYTES)
+    file.seek(start)
+    return f"{size} {hashlib.sha256(file.read(size - start)).hexdigest()}"
 
 
 def _is_torn_header(line: str) -> bool:

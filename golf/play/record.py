@@ -1,8 +1,10 @@
 """Recording a run exactly once, whatever is killed when.
 
-The intent is committed to the database first, then result.json is replaced and the ledger row
-appended, then the intent is marked done; all under one lock. What a `kill -9` leaves between the
-first and the last step is completed at the next start, from the intent.
+The intent is committed to the database first, then result.json is replaced, the ledger's end noted and
+its row appended, then the intent is marked done; all under one lock. What a `kill -9` leaves between the
+first and the last step is completed at the next start, from the intent, and before anything else is
+recorded: so the row that is looked for behind the noted end is that run's, also where a repetition has
+an earlier one like it.
 """
 
 import contextlib
@@ -33,6 +35,7 @@ CREATE TABLE IF NOT EXISTS recordings (
     result TEXT NOT NULL,
     description TEXT NOT NULL,
     aside INTEGER NOT NULL DEFAULT 0, -- it takes no other run's place in the experiment's folder
+    ledger_mark TEXT, -- the ledger before its row; '' before that, so there is none yet; NULL by an earlier version
     done INTEGER NOT NULL DEFAULT 0
 );
 """
@@ -45,11 +48,12 @@ def record(workspace: Workspace, result: Result, description: str, *, aside: boo
     With `aside` the result goes to `earlier/`, and the experiment's stays what it is.
     """
     with lock(workspace), contextlib.closing(database.connect(workspace.database, TABLES)) as connection:
-        inserted = connection.execute(
-            "INSERT OR IGNORE INTO recordings (run_id, experiment, result, description, aside) VALUES (?, ?, ?, ?, ?)",
+        connection.execute(
+            "INSERT OR IGNORE INTO recordings (run_id, experiment, result, description, aside, ledger_mark) "
+            "VALUES (?, ?, ?, ?, ?, '')",
             (result.run_id, result.experiment, result.model_dump_json(indent=2), description, aside),
-        ).rowcount
-        _complete(workspace, connection, result.run_id, is_new=inserted > 0)
+        )
+        _complete_all(workspace, connection)
 
 
 def recover(workspace: Workspace) -> None:
@@ -66,7 +70,7 @@ def recover(workspace: Workspace) -> None:
     if Leases(workspace.database).open():
         watchdog.ensure(workspace)  # asks providers, so that no command has to wait for them
     with contextlib.closing(database.connect(workspace.database, TABLES + MONEY)) as connection:
-        pending = [row["run_id"] for row in connection.execute("SELECT run_id FROM recordings WHERE NOT done")]
+        is_pending = connection.execute("SELECT 1 FROM recordings WHERE NOT done LIMIT 1").fetchone() is not None
         unrecorded = connection.execute(
             "SELECT id, subject, message FROM jobs WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
             "AND id NOT IN (SELECT run_id FROM recordings)"
@@ -83,10 +87,9 @@ def recover(workspace: Workspace) -> None:
             "WHERE jobs.state = 'cancelled' AND paid_runs.spent > 0 AND id NOT IN (SELECT run_id FROM recordings)"
         ).fetchall()
         ended = {row["id"] for row in connection.execute("SELECT id FROM jobs WHERE ended_at IS NOT NULL")}
-        if pending:
+        if is_pending:
             with lock(workspace):
-                for run_id in pending:
-                    _complete(workspace, connection, run_id, is_new=False)
+                _complete_all(workspace, connection)
     for place in workspace.worktrees.glob("*"):
         if place.name.rsplit(".", 1)[0] in ended:
             worktree.remove(workspace.root, place)
@@ -173,10 +176,14 @@ def row(result: Result, description: str) -> Row:
     )
 
 
-def _complete(workspace: Workspace, connection: sqlite3.Connection, run_id: str, is_new: bool) -> None:
-    found = connection.execute("SELECT * FROM recordings WHERE run_id = ?", (run_id,)).fetchone()
-    if found["done"]:
-        return
+def _complete_all(workspace: Workspace, connection: sqlite3.Connection) -> None:
+    """What was begun first is completed first; the caller has the lock."""
+    for found in connection.execute("SELECT * FROM recordings WHERE NOT done ORDER BY rowid").fetchall():
+        _complete(workspace, connection, found)
+
+
+def _complete(workspace: Workspace, connection: sqlite3.Connection, found: sqlite3.Row) -> None:
+    run_id, marked = found["run_id"], found["ledger_mark"]
     result = Result.model_validate_json(found["result"])
     line = row(result, found["description"])
     folder = workspace.experiments / result.experiment
@@ -184,15 +191,27 @@ def _complete(workspace: Workspace, connection: sqlite3.Connection, run_id: str,
         place = folder / "earlier" / run_id if found["aside"] else _make_place(folder, run_id)
         place.mkdir(parents=True, exist_ok=True)
         durable.replace(place / experiments.RESULT, found["result"] + "\n")
-    # Only an interrupted recording has to look whether its row got through: the file may be long.
-    if is_new or not _is_recorded(workspace, line):
+    is_there = False
+    if marked != "":
+        is_there = None if marked is None else ledger.holds(workspace.ledger, line, marked)
+        if is_there is None:
+            is_there = _is_one_more(workspace, connection, result.experiment, line)
+    if not is_there:
+        mark = ledger.mark(workspace.ledger)
+        connection.execute("UPDATE recordings SET ledger_mark = ? WHERE run_id = ?", (mark, run_id))
         ledger.append(workspace.ledger, line)
     connection.execute("UPDATE recordings SET done = 1 WHERE run_id = ?", (run_id,))
 
 
-def _is_recorded(workspace: Workspace, line: Row) -> bool:
+def _is_one_more(workspace: Workspace, connection: sqlite3.Connection, experiment: str, line: Row) -> bool:
+    """Whether the whole ledger has one row more like `line` than recorded runs have left there."""
+    done = connection.execute(
+        "SELECT result, description FROM recordings WHERE experiment = ? AND done", (experiment,)
+    ).fetchall()
     known = (line.commit, line.description)
-    return any((found.commit, found.description) == known for found in ledger.iterate(workspace.ledger))
+    rows = [row(Result.model_validate_json(one["result"]), one["description"]) for one in done]
+    recorded = sum((one.commit, one.description) == known for one in rows)
+    return sum((one.commit, one.description) == known for one in ledger.iterate(workspace.ledger)) > recorded
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
 """A result is recorded exactly once, whatever is killed between which steps."""
 
 import contextlib
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scene import git
@@ -12,7 +15,7 @@ from golf.jobs.progress import Price
 from golf.jobs.store import TABLES, JobStore
 from golf.play import experiments, ledger, record
 from golf.play.budget import BudgetBook
-from golf.schema import Result
+from golf.schema import JobState, Result
 from golf.workspace import Workspace
 
 
@@ -47,31 +50,101 @@ class Killed(BaseException):
     """Stands in for SIGKILL at one place; nothing catches it."""
 
 
-@pytest.mark.parametrize("place", ["golf.durable.replace", "golf.play.ledger.append", "after the row"])
-def test_what_a_kill_interrupts_is_completed_once_at_the_next_start(
-    workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
+KILLS = {
+    "before the result": "golf.durable.replace",
+    "before the mark": "golf.play.ledger.mark",
+    "before the row": "golf.play.ledger.append",
+    "within the row": "golf.play.ledger.append",
+    "before the row's line break": "golf.play.ledger.append",
+    "after the row": "golf.play.ledger.append",
+}
+
+
+@pytest.fixture
+def killing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Result], contextlib.AbstractContextManager[None]]:
+    """A block in which what records this result is killed at one step."""
     append = ledger.append
 
-    def die(*arguments: object) -> None:
-        if place == "after the row":
-            append(*arguments)
-        raise Killed
+    @contextlib.contextmanager
+    def begin(step: str, result: Result) -> Iterator[None]:
+        line = ledger.Layout(ledger.COLUMNS).format(record.row(result, "x: h"))
+        torn_off = {"after the row": 0, "before the row's line break": 1, "within the row": len(line) // 2}
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("golf.play.ledger.append" if place == "after the row" else place, die)
+        def die(*arguments: Any) -> None:
+            if step in torn_off:
+                append(*arguments)
+                os.truncate(workspace.ledger, workspace.ledger.stat().st_size - torn_off[step])
+            raise Killed
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(KILLS[step], die)
+            yield
+
+    return begin
+
+
+@pytest.mark.parametrize("is_repetition", [False, True])
+@pytest.mark.parametrize("again", [None, *KILLS])
+@pytest.mark.parametrize("step", KILLS)
+def test_what_a_kill_interrupts_is_completed_once_at_the_next_start(
+    workspace: Workspace, played: Result, killing, step: str, again: str | None, is_repetition: bool
+) -> None:
+    """Also where the next start is killed too, and where an earlier run has left the very same row."""
+    result = played
+    if is_repetition:
         record.record(workspace, played, "x: h")
+        result = played.model_copy(update={"run_id": f"{played.run_id}-again"})
+    rows = [record.row(result, "x: h")] * (2 if is_repetition else 1)
+    with killing(step, result):
+        record.record(workspace, result, "x: h")
+    if again is not None:
+        with contextlib.suppress(pytest.fail.Exception), killing(again, result):  # some steps are behind it by then
+            record.recover(workspace)
     for _ in range(2):
         record.recover(workspace)
-        assert ledger.read(workspace.ledger) == [record.row(played, "x: h")]
-        assert experiments.read_result(workspace.experiments / played.experiment) == played
+        assert ledger.read(workspace.ledger) == rows
+        assert experiments.read_result(workspace.experiments / played.experiment) == result
+
+
+@pytest.mark.parametrize("step", ["before the row", "after the row"])
+@pytest.mark.parametrize("kept", [[], [0], [0, 1]])
+def test_a_ledger_that_was_rewritten_meanwhile_gets_the_row_that_it_lacks(
+    workspace: Workspace, played: Result, killing, step: str, kept: list[int]
+) -> None:
+    """As by a merge that leaves lines out; each of them is another run's, so the recorded ones are counted."""
+    record.record(workspace, played, "x: h")
+    repeated = played.model_copy(update={"run_id": f"{played.run_id}-again"})
+    with killing(step, repeated):
+        record.record(workspace, repeated, "x: h")
+    header, *lines = workspace.ledger.read_text().splitlines()
+    foreign = "m" * 12 + "\tlocal\t1.2\t\t\tdiscard\tno\t0.00\tmerged: h"
+    merged = [foreign, *(lines[index] for index in kept if index < len(lines))]
+    workspace.ledger.write_text("\n".join([header, *merged]) + "\n")
+    for _ in range(2):
+        record.recover(workspace)
+    ours = [row for row in ledger.read(workspace.ledger) if row == record.row(played, "x: h")]
+    assert len(ours) == (2 if kept else 1)
+
+
+def test_rows_of_others_that_came_in_between_do_not_hide_that_one_lacks(
+    workspace: Workspace, played: Result, killing
+) -> None:
+    with killing("before the row", played):
+        record.record(workspace, played, "x: h")
+    ledger.append(workspace.ledger, record.row(played, "by hand"))
+    other = played.model_copy(update={"run_id": f"{played.run_id}-other"})
+    record.record(workspace, other, "x: h")
+    record.recover(workspace)
+    assert [row.description for row in ledger.read(workspace.ledger)] == ["by hand", "x: h", "x: h"]
 
 
 @pytest.mark.parametrize(
     ("state", "rows"), [("lost", 1), ("failed", 1), ("timed_out", 1), ("cancelled", 0), ("done", 0)]
 )
 def test_a_run_that_died_unrecorded_is_a_crash_unless_someone_cancelled_it(
-    workspace: Workspace, played: Result, state: str, rows: int
+    workspace: Workspace, played: Result, state: JobState, rows: int
 ) -> None:
     JobStore(workspace).ended(played.run_id, state, None, "the reason")
     for _ in range(2):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from golf.cli import field, recall, verb
 
 if TYPE_CHECKING:
-    from golf.answers import Answer
     from golf.research.refresh import Refreshed
     from golf.research.schedule import Health
+    from golf.research.second_opinion import Judged
+    from golf.workspace import Workspace
 
 
 def register(verbs: verb.Verbs) -> None:
@@ -149,7 +150,7 @@ def grade(arguments: argparse.Namespace) -> int:
     if arguments.prompt:
         return _asked(loop.grading_prompt(workspace), "everything that was read has a second opinion")
     if arguments.accept:
-        render.show(loop.accept(workspace, _answer("research-grade", arguments.accept)), json=arguments.json)
+        render.show(_judged(workspace, "research-grade", arguments.accept), json=arguments.json)
         return 0
     loop.grade(workspace)
     found = grades.opinions(workspace)
@@ -166,7 +167,7 @@ def verify(arguments: argparse.Namespace) -> int:
     if arguments.prompt:
         return _asked(loop.verifying_prompt(workspace), "every Tier A item is verified")
     if arguments.accept:
-        render.show(loop.accept(workspace, _answer("research-verification", arguments.accept)), json=arguments.json)
+        render.show(_judged(workspace, "research-verification", arguments.accept), json=arguments.json)
         return 0
     render.show(blocks.best_verified(verified.read(workspace)), json=arguments.json, empty="nothing was verified yet")
     return 0
@@ -205,11 +206,13 @@ def _asked(prompt: str | None, nothing: str) -> int:
     return 0
 
 
-def _answer(schema: str, file: str) -> "Answer":
+def _judged(workspace: "Workspace", schema: str, file: str) -> "Judged":
     from golf import answers
     from golf.cli.pipelines import read_file
+    from golf.research import second_opinion
 
-    return answers.read(schema, read_file(file, answers.ANSWER_BYTES_MAX + 1))
+    answer = answers.read(schema, read_file(file, answers.ANSWER_BYTES_MAX + 1))
+    return second_opinion.judge(workspace, answer.model_dump()["items"])
 
 
 def told(health: "Health") -> None:

@@ -51,6 +51,7 @@ def outlook(workspace: Workspace, count: int = COUNT) -> Outlook:
         off_track=settings.off_track,
         human_share=settings.human_share,
         have=standing(workspace).proven,
+        now=max((one.at for one in found if one.at is not None), default=None),  # old is what newer things came after
     )
     clustered = []
     if covered.clustered_in is not None:

@@ -20,6 +20,7 @@ from golf.cli import (
     jobs,
     many,
     measure,
+    merge,
     notes,
     pipelines,
     play,
@@ -31,7 +32,23 @@ from golf.cli import (
 from golf.errors import UNUSABLE, explained
 from golf.report import words
 
-GROUPS = (setup, demo, play, many, measure, review, referee, research, field, jobs, notes, pipelines, course, codex)
+GROUPS = (
+    setup,
+    demo,
+    play,
+    many,
+    measure,
+    review,
+    referee,
+    research,
+    field,
+    jobs,
+    notes,
+    merge,
+    pipelines,
+    course,
+    codex,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -73,6 +73,17 @@ def append(path: Path, row: Row) -> None:
     durable.append_line(path, layout.format(row), header=HEADER, close=layout.close)
 
 
+def replace(path: Path, rows: Iterable[Row]) -> None:
+    """Make these the rows of the file, atomically and in the layout it has; for merging, which nothing else needs.
+
+    Raises:
+        UnreadableInput: as `append`; the file is as it was.
+    """
+    layout = _layout(path)
+    lines = ["\t".join(layout.columns), *map(layout.format, rows)]
+    durable.replace(path, "".join(f"{line}\n" for line in lines))
+
+
 def mark(path: Path) -> str:
     """Where the file ends, and with what: `holds` then tells what has been appended since."""
     try:

@@ -4,6 +4,7 @@
 result.json and report.md. A name is the folder's, or its slug alone when only one folder has it.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ CONFIG = "config.yaml"
 RESULT = "result.json"
 NAME = r"[a-z0-9][a-z0-9_.-]{0,79}"
 CANCELLED = "cancelled"
-"""Marks what a cancelled run has left in `earlier/`."""
+"""Marks what a run has left in `earlier/` that was cancelled or never got started: it never comes back from there."""
 EVIDENCE = ("artifact", "logs", "earlier")
 """Folders of an experiment that runs write: no part of what is run."""
 
@@ -300,24 +301,29 @@ def set_aside(folder: Path, result: Result) -> Path:
 
 
 def put_back(folder: Path, run_id: str) -> None:
-    """Undo `set_aside` for a run that was cancelled: the newest earlier run is the experiment's again.
+    """Undo `set_aside` for a run that came to nothing: the newest earlier run is the experiment's again.
 
-    What the cancelled one has left goes to `earlier/<its id>/`. Killed at any step, it goes on when it is called again.
+    What that one has left goes to `earlier/<its id>/`. Killed at any step, it goes on when it is called again.
     """
-    if (folder / RESULT).exists() or not folder.is_dir():
+    earlier = folder / "earlier"
+    if not folder.is_dir():
         return
-    aside = folder / "earlier" / run_id
+    if (folder / RESULT).exists():
+        with contextlib.suppress(UnreadableInput, OSError):  # a kill may have left the place that it came from, empty
+            if earlier.is_dir() and (result := read_result(folder)) is not None:
+                (earlier / result.run_id).rmdir()
+        return
+    aside = earlier / run_id
     if not (aside / CANCELLED).exists():
         left = [name for name in WRITTEN if (folder / name).exists()]
         aside.mkdir(parents=True, exist_ok=True)
         for name in left:
             os.replace(folder / name, aside / name)
         (aside / CANCELLED).touch()  # from here on what lies in the folder is an earlier run's that came back
-    places = (folder / "earlier").glob("*")
-    earlier = [place for place in places if (place / RESULT).exists() and not (place / CANCELLED).exists()]
-    if not earlier:
+    played = [one for one in earlier.glob("*") if (one / RESULT).exists() and not (one / CANCELLED).exists()]
+    if not played:
         return
-    place = max(earlier, key=lambda path: path.name)
+    place = max(played, key=lambda path: path.name)
     for name in WRITTEN:
         if (place / name).exists():  # what a killed attempt has moved already must not be cleared away
             shutil.rmtree(folder / name, ignore_errors=True)

@@ -60,8 +60,8 @@ def recover(workspace: Workspace) -> None:
     """Finish what a killed process left: its jobs, its worktrees, its records, its money.
 
     A run that was lost, timed out or failed without a record of its own enters the ledger as a
-    crash, or is concluded from what its launches elsewhere left; one that was cancelled does where it has cost money,
-    and takes no other run's place: someone decided against it.
+    crash, or is concluded from what its launches elsewhere left; one that was cancelled does where it has cost money.
+    That one takes no other run's place, as someone decided against it, nor does one that never got started.
     """
     if not (workspace.root / ".golf" / "golf.db").exists():
         return
@@ -72,15 +72,17 @@ def recover(workspace: Workspace) -> None:
     with contextlib.closing(database.connect(workspace.database, TABLES + MONEY)) as connection:
         is_pending = connection.execute("SELECT 1 FROM recordings WHERE NOT done LIMIT 1").fetchone() is not None
         unrecorded = connection.execute(
-            "SELECT id, subject, message FROM jobs WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
+            "SELECT id, subject, message, started_at FROM jobs "
+            "WHERE kind = 'run' AND state IN ('lost', 'timed_out', 'failed') "
             "AND id NOT IN (SELECT run_id FROM recordings)"
         ).fetchall()
         with lock(workspace):  # a run that starts now waits with setting aside, and is seen in the table
-            cancelled = connection.execute(
-                "SELECT subject, id FROM jobs WHERE kind = 'run' AND state = 'cancelled' AND NOT EXISTS (SELECT 1 FROM "
+            came_to_nothing = connection.execute(
+                "SELECT subject, id FROM jobs WHERE kind = 'run' AND ended_at IS NOT NULL "
+                "AND (state = 'cancelled' OR started_at IS NULL) AND NOT EXISTS (SELECT 1 FROM "
                 "jobs AS later WHERE later.kind = 'run' AND later.subject = jobs.subject AND later.rowid > jobs.rowid)"
             ).fetchall()
-            for row in cancelled:
+            for row in came_to_nothing:
                 experiments.put_back(workspace.experiments / row["subject"], row["id"])
         paid_for = connection.execute(
             "SELECT id, subject, message FROM jobs JOIN paid_runs ON paid_runs.run_id = jobs.id "
@@ -98,7 +100,7 @@ def recover(workspace: Workspace) -> None:
     for row in unrecorded:
         try:
             if not conclude(workspace, row["id"]):
-                crash(workspace, row["id"], row["subject"], row["message"])
+                crash(workspace, row["id"], row["subject"], row["message"], aside=row["started_at"] is None)
         except UNUSABLE as error:  # it is tried again by the next command
             print(f"run {row['id']} could not be concluded: {error}", file=sys.stderr, flush=True)
 
@@ -190,6 +192,8 @@ def _complete(workspace: Workspace, connection: sqlite3.Connection, found: sqlit
     if folder.is_dir():
         place = folder / "earlier" / run_id if found["aside"] else _make_place(folder, run_id)
         place.mkdir(parents=True, exist_ok=True)
+        if found["aside"]:
+            (place / experiments.CANCELLED).touch()
         durable.replace(place / experiments.RESULT, found["result"] + "\n")
     is_there = False
     if marked != "":

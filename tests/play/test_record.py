@@ -146,6 +146,7 @@ def test_rows_of_others_that_came_in_between_do_not_hide_that_one_lacks(
 def test_a_run_that_died_unrecorded_is_a_crash_unless_someone_cancelled_it(
     workspace: Workspace, played: Result, state: JobState, rows: int
 ) -> None:
+    JobStore(workspace).started(played.run_id)
     JobStore(workspace).ended(played.run_id, state, None, "the reason")
     for _ in range(2):
         record.recover(workspace)
@@ -185,6 +186,7 @@ def test_what_was_cancelled_once_touches_no_later_run_s_logs(workspace: Workspac
     store.ended(played.run_id, "cancelled", None, "")
     record.recover(workspace)
     died = store.add("run", played.experiment, "local")
+    store.started(died.id)
     (folder / "logs").mkdir()
     (folder / "logs" / "train_seed1.log").write_text("of the later run")
     store.ended(died.id, "timed_out", None, "over its time limit")
@@ -217,12 +219,41 @@ def test_a_cancelled_run_that_cost_money_has_its_row_and_takes_nobody_s_place(
     assert aside is not None and (aside.error, aside.cost_usd) == ("cancelled", 3.0)
 
 
+@pytest.mark.parametrize("state", ["lost", "failed"])
+@pytest.mark.parametrize("is_set_aside", [True, False])
+def test_a_repetition_that_never_got_started_has_its_row_and_takes_nobody_s_place(
+    workspace: Workspace, played: Result, state: JobState, is_set_aside: bool
+) -> None:
+    """Its submitter was killed, before or after the earlier run's evidence was set aside; a later one is cancelled."""
+    record.record(workspace, played, "x: h")
+    folder, store = workspace.experiments / played.experiment, JobStore(workspace)
+    store.ended(played.run_id, "done", 0, "")
+    (folder / "logs").mkdir()
+    repeated = store.add("run", played.experiment, "local")
+    if is_set_aside:
+        experiments.set_aside(folder, played)
+    store.ended(repeated.id, state, None, "its supervisor was killed")
+    for _ in range(2):
+        record.recover(workspace)
+        rows = ledger.read(workspace.ledger)
+        assert [(row.status, row.cost_usd) for row in rows] == [("keep", 0.0), ("crash", 0.0)]
+        assert experiments.read_result(folder) == played
+        assert (folder / "logs").is_dir()
+    aside = experiments.read_result(folder / "earlier" / repeated.id)
+    assert aside is not None and aside.error == "its supervisor was killed"
+
+    experiments.set_aside(folder, played)
+    store.ended(store.add("run", played.experiment, "local").id, "cancelled", None, "")
+    record.recover(workspace)
+    assert experiments.read_result(folder) == played
+
+
 def made(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", range(5))
 def test_putting_back_may_be_killed_at_any_step(
     workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -236,18 +267,23 @@ def test_putting_back_may_be_killed_at_any_step(
     (folder / "logs" / "begun").write_text("by the cancelled one")
     moves = iter([True] * step + [False])  # the last one is the kill
 
-    def die(source: Path, target: Path) -> None:
+    def die(source: Path, target: Path | None = None) -> None:
         if not next(moves):
             raise Killed
+        assert target is not None
         source.rename(target)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("golf.play.experiments.os.replace", die)
+        patch.setattr(
+            "golf.play.experiments.shutil.rmtree", lambda path, **_: None if path.parent == folder else die(path)
+        )
         experiments.put_back(folder, "z")
     experiments.put_back(folder, "z")
     experiments.put_back(folder, "z")
     assert experiments.read_result(folder) == played
     assert (folder / "earlier" / "z" / "logs" / "begun").read_text() == "by the cancelled one"
+    assert [place.name for place in (folder / "earlier").iterdir()] == ["z"]
     assert [(folder / name / "kept").read_text() for name in ("artifact", "logs")] == ["trained"] * 2
 
 

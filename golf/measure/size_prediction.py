@@ -5,9 +5,14 @@ on the quantiser's grid: what counts is how many steps a standard deviation span
 drawn matrix through the very quantiser and codec, in a second. Where the grid comes from decides how sure one can be:
 
 - `clip_sigmas`: the scale is so many standard deviations of the row, and nothing is left to guess;
-- the row's largest value: about 3.3 standard deviations, unless the scale has a floor. The challenge's scripts floor
-  it at 1 / qmax, as if no row stayed below 1. Weights that are decayed or trained briefly do stay below, and then their
-  standard deviation counts: `trained_std` tells it from the optimiser's settings, as that of a random walk with a pull.
+- the row's largest value: about 3.3 standard deviations, however small they are, so that neither training nor decay
+  changes the bits (but for matrices that start at zero and pack to nothing before their first step);
+- the row's largest value with a floor: the challenge's scripts floor the scale at 1 / qmax, as if no row stayed below
+  1. Weights that are decayed or trained briefly do stay below, and then their standard deviation counts: `trained_std`
+  tells it from the optimiser's settings, as that of a random walk with a pull.
+
+Settings do not tell whether a script has the floor: ours, `baselines/naive`, has none. The middle of `plan_of` is then
+without it, and the interval reaches down to what a floor would make of it.
 
 Source of the constants: logs of submissions to the challenge that floor their scales, none of them among those the
 prediction is judged by (`bench/referee_size.py`).
@@ -106,6 +111,8 @@ class Precision:
     """Standard deviation of the trained weights where the scale is floored at 1 / qmax; None: there is no floor."""
     weight_std_spread: float = WALK_SPREAD
     """Factor within which `weight_std` is known."""
+    is_floor_known: bool = True
+    """False: there may be no floor either. The middle is without it, and only the low end of the interval with it."""
     is_packed: bool = False
     """Bits laid side by side before the codec, instead of a byte each."""
 
@@ -122,7 +129,8 @@ def trained_std(learning_rate: float, weight_decay: float, momentum: float, step
     """Standard deviation of matrices trained with Muon and decoupled weight decay.
 
     Muon's updates have one size, so that weights walk at random, further with momentum, and decay pulls them back:
-    σ² = WALK² · (1 + m) / (1 - m) · lr / wd · (1 - exp(-2 · lr · wd · steps)), and without decay its limit.
+    σ² = WALK² · (1 + m) / (1 - m) · lr / wd · (1 - exp(-2 · lr · wd · steps)), and without decay its limit. A training
+    shorter than its warm-down does not reach its rates, and gets less far.
 
     Raises:
         UnreadableInput: a setting is out of range.
@@ -157,6 +165,8 @@ class Plan:
     """What the weights are compressed with, e.g. `zlib-9`, `zstd-22`, `lzma-6`, `brotli-11`."""
     unread: tuple[str, ...] = ()
     """Settings that say nothing of size, as far as is known here."""
+    steps: int | None = None
+    """Steps it is to be trained for at most; None: not told."""
 
 
 SETTINGS = (
@@ -180,8 +190,8 @@ def _unread(settings: Mapping[str, str]) -> list[str]:
 def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
     """A plan from a script's settings by the names the challenge's scripts give them, in any case.
 
-    What is not set is the naive baseline's: int8 by each row's largest value with the floor, zlib. `params` is the
-    number a script prints at its start; parameters beyond the shape's count as further matrices.
+    What is not set is the naive baseline's: int8 by each row's largest value, with or without the floor, zlib. `params`
+    is the number a script prints at its start; parameters beyond the shape's count as further matrices.
 
     Raises:
         UnreadableInput: a setting is not a usable number.
@@ -199,7 +209,9 @@ def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
 
     def precision(bits: str, otherwise: float, *clips: str) -> Precision:
         clip = next((number(clip, 0) for clip in clips if clip in table), 0)
-        return Precision(number(bits, otherwise), clip_sigmas=clip or None, weight_std=None if clip else std)
+        if clip:
+            return Precision(number(bits, otherwise), clip_sigmas=clip)
+        return Precision(number(bits, otherwise), weight_std=std, is_floor_known=False)
 
     shape = Shape(
         vocab_size=int(number("VOCAB_SIZE", Shape.vocab_size)),
@@ -210,12 +222,8 @@ def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
         mlp_mult=number("MLP_MULT", Shape.mlp_mult),
         tie_embeddings=table.get("TIE_EMBEDDINGS", "1").lower() not in ("0", "false"),
     )
-    std = trained_std(
-        number("MATRIX_LR", 0.04),
-        number("MUON_WD", 0),
-        number("MUON_MOMENTUM", 0.95),
-        int(number("ITERATIONS", 20_000)),
-    )
+    steps = int(number("ITERATIONS", 20_000))
+    std = trained_std(number("MATRIX_LR", 0.04), number("MUON_WD", 0), number("MUON_MOMENTUM", 0.95), steps)
     precisions: dict[Name, Precision] = {
         "embedding": precision("EMBED_BITS", number("MATRIX_BITS", 8), "EMBED_CLIP_SIGMAS"),
         "attention": precision("MATRIX_BITS", 8, "ATTN_CLIP_SIGMAS", "MATRIX_CLIP_SIGMAS"),
@@ -230,7 +238,7 @@ def plan_of(settings: Mapping[str, str], params: int | None = None) -> Plan:
         beyond = params - sizes["embedding"]
     sizes["matrices"] = beyond
     parts = tuple(Part(name, count, precisions[name]) for name, count in sizes.items() if count)
-    return Plan(parts, table.get("COMPRESSOR", "zlib-9"), tuple(_unread(settings)))
+    return Plan(parts, table.get("COMPRESSOR", "zlib-9"), tuple(_unread(settings)), steps)
 
 
 def predict_size(
@@ -319,13 +327,15 @@ def _stored(precision: Precision, codec: str) -> _Stored:
     if precision.clip_sigmas is not None:
         bits = measured(levels / precision.clip_sigmas)
         return _Stored(bits * (1 - SURE), bits, bits * (1 + SURE))
-    if precision.weight_std is None:
-        bits = measured(None)
-        return _Stored(bits * (1 - GUESSED), bits, bits * (1 + GUESSED))
     spread = precision.weight_std_spread
-    low, middle, high = (
-        measured(levels * precision.weight_std * factor, is_floor=True) for factor in (1 / spread, 1.0, spread)
-    )
+    floored = [levels * (precision.weight_std or 0) * factor for factor in (1 / spread, 1.0, spread)]
+    if precision.weight_std is None or not precision.is_floor_known:
+        bits = measured(None)
+        bare = _Stored(bits * (1 - GUESSED), bits, bits * (1 + GUESSED))
+        if precision.weight_std is None:
+            return bare
+        return bare._replace(low=min(bare.low, measured(floored[0], is_floor=True) * (1 - SURE)))
+    low, middle, high = (measured(steps, is_floor=True) for steps in floored)
     return _Stored(low * (1 - SURE), middle, high * (1 + SURE))
 
 
@@ -367,13 +377,17 @@ def _notes(plan: Plan, code_bytes: int | None) -> list[str]:
         found.append(f"not read for this, and the prediction is the same without: {names}")
     if code_bytes is None:
         found.append(f"code is taken to be {CODE_BYTES:_} bytes, give or take {CODE_SPREAD:.0%}")
-    if any(_is_open(part.precision) for part in plan.parts):
+    if any(_is_open(part.precision, plan.codec) for part in plan.parts):
         found.append(
-            "scales are taken from each row's largest value: if the script floors them at 1 / qmax, give the "
-            "optimiser's settings; briefly trained or decayed weights then take less"
+            "scales are taken from each row's largest value, as the naive baseline here does: if the script floors "
+            "them at 1 / qmax, as the challenge's does, briefly trained or decayed weights take less"
         )
     return found
 
 
-def _is_open(precision: Precision) -> bool:
-    return 2 <= precision.bits <= 8 and precision.clip_sigmas is None and precision.weight_std is None
+def _is_open(precision: Precision, codec: str) -> bool:
+    """Would a floor that may be there make a difference?"""
+    if not 2 <= precision.bits <= 8 or precision.clip_sigmas is not None:
+        return False
+    stored = _stored(precision, codec)
+    return precision.weight_std is None or (not precision.is_floor_known and stored.low < stored.middle * (1 - GUESSED))

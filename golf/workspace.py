@@ -40,8 +40,8 @@ class TierSettings(Settings):
     time_limit_s: float = Field(default=3600.0, gt=0)
     """Wall-clock limit for one run over all its seeds; the process group is ended at it. On a back-end elsewhere it is
     the limit of each launch, and every seed is a launch: so much of a machine's time is paid for per seed at most."""
-    parallel_seeds: int = Field(default=1, ge=1)
-    gpus: int = Field(default=0, ge=0)
+    parallel_seeds: int = Field(default=1, ge=1, strict=True)
+    gpus: int = Field(default=0, ge=0, strict=True)
     hourly_rate_usd: float = Field(default=0.0, ge=0)
     """Price of 8 GPUs for an hour; 0 makes the tier free."""
     early_stop: Literal["off", "step-1000", "bank"] = "off"
@@ -57,7 +57,7 @@ class BudgetSettings(Settings):
     reserve_usd: float = Field(default=50.0, ge=0)
     hourly_rate_usd: float = Field(default=20.0, ge=0)
     """Price of 8×H100 for an hour."""
-    gpus: int = Field(default=8, ge=1)
+    gpus: int = Field(default=8, ge=1, strict=True)
     run_time_s: float = Field(default=630.0, gt=0)
     """Worst-case billed seconds of one paid run, boot included: 630 s at $20 is $3.50."""
     min_interval_s: float = Field(default=3600.0, ge=0)
@@ -402,10 +402,11 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate(table)
     except ValidationError as error:
-        raise BadConfig(f"{path}: {describe(error)}") from error
+        start = "\n" if error.error_count() > 1 else " "  # each on a line of its own: one must not hide another
+        raise BadConfig(f"{path}:{start}{describe(error, between=chr(10))}") from error
 
 
-def describe(error: ValidationError) -> str:
-    """A pydantic error as one line per key, without its class names and links."""
+def describe(error: ValidationError, between: str = "; ") -> str:
+    """What is wrong with each key of a pydantic error, without its class names and links."""
     lines = [f"{'.'.join(str(key) for key in item['loc'])}: {item['msg']}" for item in error.errors()]
-    return "; ".join(lines)
+    return between.join(lines)

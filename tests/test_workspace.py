@@ -63,6 +63,19 @@ def test_an_unusable_setting_is_an_error_that_names_it(workspace: Workspace, tex
         _ = workspace.config
 
 
+def test_every_unusable_setting_is_said_on_a_line_of_its_own(workspace: Workspace) -> None:
+    (workspace.root / "golf.toml").write_text(
+        '[tiers.box]\ngpus = true\ncolour = "red"\n[tiers.fleet]\nparallel_seeds = 0\n[budget]\ngpus = 8.0\n'
+    )
+    with pytest.raises(BadConfig) as refused:
+        _ = Workspace(workspace.root).config
+    first, *lines = str(refused.value).splitlines()
+    assert first == f"{workspace.root / 'golf.toml'}:"
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "budget.gpus", "tiers.box.colour", "tiers.box.gpus", "tiers.fleet.parallel_seeds",
+    ]  # fmt: skip
+
+
 def test_an_unknown_preset_and_an_unknown_tier_name_the_known_ones(workspace: Workspace) -> None:
     (workspace.root / "golf.toml").write_text('[challenge]\npreset = "tennis"\n')
     with pytest.raises(BadConfig, match="parameter-golf"):

@@ -7,6 +7,7 @@ it is found again; and it never touches what carries another owner's tag. It kee
 """
 
 import importlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from golf.errors import BadConfig, UnreadableInput
+from golf.errors import BadConfig, GolfError, UnreadableInput
 from golf.workspace import Settings, describe
 
 BACKENDS = {
@@ -208,18 +209,24 @@ def open_backend(name: str, options: Mapping[str, Any]) -> Backend:
     """The back-end of that name, with a tier's options.
 
     Raises:
-        BadConfig: there is none, or an option is unknown or unusable.
+        BadConfig: there is none, it is no back-end, or an option is unknown or unusable.
         MissingPackage: its client is not installed.
     """
     module, _, kind = BACKENDS.get(name, name).partition(":")
-    if not kind:
+    if not (module and kind) or module.startswith("."):
         raise BadConfig(f"no back-end {name!r}; there are: local, {', '.join(sorted(BACKENDS))}, package.module:Class")
     try:
-        return getattr(importlib.import_module(module), kind)(options)
-    except (ImportError, AttributeError) as error:
-        raise BadConfig(f"back-end {name!r} cannot be loaded: {error}") from error
+        backend = getattr(importlib.import_module(module), kind)(options)
+        lacking = _lacking(backend)
+    except GolfError:
+        raise
     except ValidationError as error:
         raise BadConfig(f"options of back-end {name}: {describe(error)}") from error
+    except Exception as error:  # one of somebody's own may fail in any way, and is asked for in every command
+        raise BadConfig(f"back-end {name!r} cannot be loaded: {_told(error)}") from error
+    if lacking:
+        raise BadConfig(f"back-end {name!r} is none: it lacks {lacking}. What one is: golf.jobs.backend.Backend")
+    return backend
 
 
 def ready_backend(name: str, options: Mapping[str, Any]) -> Backend:
@@ -229,6 +236,29 @@ def ready_backend(name: str, options: Mapping[str, Any]) -> Backend:
         BadConfig: also when a key, a login or a program is not there.
     """
     backend = open_backend(name, options)
-    if lacking := backend.lacks():
+    try:
+        lacking = backend.lacks()
+    except GolfError:
+        raise
+    except Exception as error:
+        raise BadConfig(f"back-end {name!r} cannot say what it lacks here: {_told(error)}") from error
+    if lacking:
         raise BadConfig(f"back-end {name} cannot be asked from here: {lacking}")
     return backend
+
+
+METHODS = ("lacks", "submit", "poll", "log", "fetch", "ask_to_stop", "end", "mine", "plan")
+"""Of `Backend`."""
+
+
+def _lacking(backend: object) -> str:
+    """What of the protocol it has not; empty when it is a back-end."""
+    lacking = [name for name in METHODS if not callable(getattr(backend, name, None))]
+    beyond_s = getattr(backend, "beyond_s", None)
+    if not (isinstance(beyond_s, int | float) and 0 <= beyond_s < math.inf):
+        lacking.append(f"beyond_s in seconds (it is {beyond_s!r})")
+    return ", ".join(lacking)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

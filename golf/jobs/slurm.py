@@ -135,8 +135,9 @@ class Slurm:
             raise MissingPackage("sbatch is not on the PATH: back-end slurm works on a login node of a Slurm cluster")
 
     def lacks(self) -> str:
-        """Nothing: without Slurm's programs it is not even opened."""
-        return ""
+        """Slurm's other programs; a partition or an account need not be named, as the site may have defaults."""
+        lacking = [program for program in ("squeue", "scontrol", "scancel") if shutil.which(program) is None]
+        return f"{', '.join(lacking)} on the PATH, beside sbatch: the package slurm-client" if lacking else ""
 
     def submit(self, launch: Launch) -> str:
         """See `Backend`. A key whose folder is already there is not asked for again: its job is looked up."""

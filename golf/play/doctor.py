@@ -117,7 +117,11 @@ def _tier(name: str, tier: TierSettings) -> Check:
     except GolfError as error:
         return Check(name=f"tier {name}", verdict="optional", found=str(error), fix="see docs/compute.md")
     price = f"${at_most:.2f} at most for one seed" if at_most else "free"
-    return Check(name=f"tier {name}", verdict="ok", found=f"{tier.backend}, {price}; its provider was not asked")
+    if tier.backend == "local":
+        return Check(name=f"tier {name}", verdict="ok", found=f"local, {price}")
+    options = ", ".join(tier.options) or "none, so its defaults hold"
+    checked = f"checked: options ({options}), and that what asks its provider is here; it was not asked"
+    return Check(name=f"tier {name}", verdict="ok", found=f"{tier.backend}, {price}; {checked}")
 
 
 def _disk(workspace: Workspace) -> Check:

@@ -14,7 +14,7 @@ from golf.jobs.backend import MAY_BE_FREE, open_backend
 from golf.jobs.leases import Leases
 from golf.jobs.progress import Price, read_job
 from golf.jobs.store import JobStore
-from golf.play.budget import MICRO, BudgetBook, cost_usd
+from golf.play.budget import LARGEST_USD, MICRO, BudgetBook, cost_usd
 from golf.workspace import TierSettings, Workspace
 
 CENT = 0.01
@@ -44,7 +44,8 @@ def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
     Elsewhere the limit is that of each launch, every seed is one, and what may be billed beyond it is in the price.
 
     Raises:
-        BadConfig: the tier has a price and no GPUs to multiply it with, or none where others' machines have one.
+        BadConfig: the tier has a price and no GPUs to multiply it with, or none where others' machines have one, or
+            what it comes to is no amount.
     """
     if tier.backend not in MAY_BE_FREE and tier.hourly_rate_usd == 0:
         raise BadConfig(
@@ -63,10 +64,14 @@ def price(name: str, tier: TierSettings, num_seeds: int = 1) -> Price:
         launches = num_seeds
         with contextlib.suppress(GolfError):  # one that cannot be opened is asked for nothing
             beyond_s = open_backend(tier.backend, tier.options).beyond_s
-    return Price(
-        usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd),
-        at_most_usd=cost_usd(tier.time_limit_s + beyond_s, tier.gpus, tier.hourly_rate_usd) * launches,
-    )
+    at_most_usd = cost_usd(tier.time_limit_s + beyond_s, tier.gpus, tier.hourly_rate_usd) * launches
+    if not at_most_usd <= LARGEST_USD:  # infinity, too
+        raise BadConfig(
+            f"a run on tier {name!r} would cost ${at_most_usd:.3g} at most, over ${LARGEST_USD:.3g}, which can be no "
+            f"price. It comes from hourly_rate_usd = {tier.hourly_rate_usd:g}, gpus = {tier.gpus} and "
+            f"time_limit_s = {tier.time_limit_s:g}: correct them in golf.toml"
+        )
+    return Price(usd_per_s=cost_usd(1.0, tier.gpus, tier.hourly_rate_usd), at_most_usd=at_most_usd)
 
 
 def spent_usd(workspace: Workspace, run_id: str) -> float:

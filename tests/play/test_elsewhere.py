@@ -10,6 +10,7 @@ import psutil
 import pytest
 from scene import TINY, course_settings, eventually, scored, verdict
 
+from golf.cli import main
 from golf.errors import BadConfig
 from golf.jobs import ending, payload, salvage
 from golf.jobs.leases import Leases
@@ -126,6 +127,14 @@ def test_the_doctor_says_of_a_tier_elsewhere_whether_it_could_be_used(far: Works
     toml.write_text(toml.read_text().replace("standins.toy:Toy", "moon"))
     told = {check.name: check for check in doctor.examine().checks}["tier far"]
     assert told.verdict == "optional" and "no back-end 'moon'" in told.found
+
+
+def test_a_back_end_that_is_none_is_exit_2_with_its_name(far: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    toml = far.root / "golf.toml"
+    toml.write_text(toml.read_text().replace("standins.toy:Toy", "json:dumps"))
+    for argv in (["submit", "next", "--tier", "far", "--dry-run"], ["submit", "next", "--tier", "far"]):
+        assert main(argv) == 2
+        assert "back-end 'json:dumps' is none: it lacks" in capsys.readouterr().err
 
 
 def test_playing_never_spends_money_elsewhere(far: Workspace) -> None:

@@ -1,8 +1,8 @@
 """One short function per tool: what is true of a tool is its signature, docstring and hints.
 
 Defaults are stated in words because Codex strips them from schemas. Paths come from a model and
-stay inside the workspace. What a `Noun` is that a tool answers with says the library it calls: research
-is imported when it is first asked for, which spares every session that does not.
+stay inside the workspace. What a `Noun` is that a tool answers with says the library it calls: what is
+heavy (referee, gates, research) is imported when it is first asked for, as most sessions ask for little of it.
 """
 
 import re
@@ -19,24 +19,14 @@ from golf.errors import BadConfig, RuleBroken
 from golf.jobs.local import LocalJobs
 from golf.measure import artifact
 from golf.play import (
-    bulletin,
     change,
-    compare,
-    excerpt,
     experiments,
     notes,
-    promotion,
     record,
-    review,
-    start,
-    submission,
     targets,
 )
 from golf.play import history as past
 from golf.play.budget import BudgetBook
-from golf.referee import ruling
-from golf.referee.brief import TriageSummary
-from golf.rulings import Comparison
 from golf.schema import Artifact, Budget, History, Job, Note, Noun, Promotion
 from golf.workspace import Workspace
 from mcp_server.brief import fewer
@@ -76,6 +66,8 @@ def evaluate_bpb(
     """Evaluate (score) a checkpoint, saved weights or a quantized model: bpb, bits per byte, and val loss on FineWeb
     validation. A job.
     """
+    from golf.play import start
+
     workspace = Workspace.find()
     place = path
     if not experiments.exists(workspace, path):
@@ -108,6 +100,7 @@ def run_experiment(
     """Run an experiment: try an idea or change, free, on the local tier: train, quantize, evaluate against the
     baseline. Also smoke tests, more seeds. A job.
     """
+    from golf.play import start
     from golf.research import recollection
 
     workspace = Workspace.find()
@@ -135,6 +128,8 @@ def submit_job(
     """Submit a job: launch the full run of an experiment on the paid tier, a rented cloud pod of 8xH100 GPUs. Spends
     real money, once every gate is passed.
     """
+    from golf.play import submission
+
     return submission.submit(Workspace.find(), experiment, tier)
 
 
@@ -170,6 +165,8 @@ def check_promotion(experiment: ExperimentName) -> Promotion:
     """Check promotion: is an experiment good enough for paid H100 compute? Which gates still fail: gain over the
     baseline (significant or seed noise), size, review, budget.
     """
+    from golf.play import promotion
+
     return promotion.check_promotion(Workspace.find(), experiment)
 
 
@@ -179,6 +176,9 @@ def review_submission(
     """Review (audit) a submission or candidate: leaks of validation data, peeking at future tokens, cheating, anything
     illegal; the critic's facts on an experiment's diff against its parent.
     """
+    from golf.play import excerpt, review
+    from golf.referee import ruling
+
     workspace = Workspace.find()
     folder = targets.submission(path, workspace)
     if folder is None:
@@ -190,10 +190,12 @@ def compare_runs(
     a: Annotated[str, Field(description="Experiment or submission folder")],
     b: Annotated[str, Field(description="What a should beat")],
     looks: Annotated[int | None, Field(description="Ideas a was picked from", ge=1)] = None,
-) -> Comparison:
+) -> Noun:
     """Compare two runs: is A better than B, or luck? Welch t-test p-value over seeds, bars for a record (SOTA), how
     many more seeds settle it.
     """
+    from golf.play import compare
+
     workspace = Workspace.find()
     names = [name if experiments.exists(workspace, name) else str(workspace.inside(name)) for name in (a, b)]
     return compare.compare_runs(workspace, *names, looks=looks)
@@ -201,10 +203,12 @@ def compare_runs(
 
 def triage_submissions(
     folder: Annotated[str, Field(description="Of submissions, or a Git clone")],
-) -> TriageSummary:
+) -> Noun:
     """Triage many submissions or pull requests: check for rule violations, flag cheating, find copies, rank by credible
     score.
     """
+    from golf.play import bulletin
+
     workspace = Workspace.find()
     return bulletin.post(workspace, workspace.inside(folder))
 
@@ -231,6 +235,8 @@ def record_note(
     """Record (write down, log, remember) a note for human, implementer, critic: a finding, a question to ask, the
     critic's verdict.
     """
+    from golf.play import review
+
     workspace = Workspace.find()
     about, role = None if experiment is None else experiments.find(workspace, experiment).name, _role(by)
     if kind != "verdict":

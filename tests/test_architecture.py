@@ -64,6 +64,14 @@ def test_no_door_loads_a_heavy_library_at_its_start(statement: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_server_starts_without_the_referee_the_gates_and_research() -> None:
+    """Most sessions ask for little of it; it is a third of a second of CPU."""
+    late = ("numpy", "yaml", "golf.referee.ruling", "golf.referee.triage", "golf.play.promotion", "golf.research.loop")
+    check = f"import sys; from mcp_server import server; server.build(); print([n for n in {late} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_public_name_can_be_loaded_and_the_list_is_sorted() -> None:
     import golf
 

@@ -19,7 +19,6 @@ from golf.play.footprint import Step, Wanted
 from golf.schema import Noun
 from golf.workspace import CONFIG_NAME
 
-
 PROGRAM = "program.md"
 
 

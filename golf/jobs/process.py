@@ -26,6 +26,8 @@ JOB_MARK = "GOLF_JOB"
 OUTPUT_CAP_BYTES = 64 * 1024 * 1024
 GRACE_S = 5.0
 """Between asking (SIGTERM) and making sure (SIGKILL)."""
+LOOKS = 5
+"""For processes of a job that is to end: a worker may start a trainer between a look at all and its own end."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,16 @@ def end(processes: Sequence[psutil.Process], grace_s: float = GRACE_S) -> None:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(alive, timeout=grace_s)
+
+
+def end_marked(job_id: str, also: Sequence[psutil.Process] = ()) -> None:
+    """End every process that carries the job's mark, `also` these, and what they start while they are looked for."""
+    victims = [*marked(job_id), *also]
+    for _ in range(LOOKS):
+        if not victims:
+            return
+        end(victims)
+        victims = marked(job_id)
 
 
 def run(

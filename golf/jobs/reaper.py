@@ -60,11 +60,11 @@ def sweep(workspace: Workspace) -> int:
 
 def finish(store: JobStore, record: Record, state: JobState, message: str) -> bool:
     """End the supervisor (if it lives) and everything that carries the job's mark, then close the job."""
-    victims = process.marked(record.id)
+    supervisor = []
     pid = record.supervisor_pid
     # a queued job's is still its submitter's, who may be the very server that is asked
     if record.state == "running" and pid is not None and record.is_supervised:
         with contextlib.suppress(psutil.Error):
-            victims.append(psutil.Process(pid))
-    process.end(victims)
+            supervisor.append(psutil.Process(pid))
+    process.end_marked(record.id, supervisor)
     return store.ended(record.id, state, None, message)

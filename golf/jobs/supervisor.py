@@ -102,7 +102,7 @@ def supervise(folder: Path) -> int:
     except OSError as error:
         message = f"could not be started: {error}"
     finally:
-        process.end([*process.marked(spec.job_id), *psutil.Process().children(recursive=True)])
+        process.end_marked(spec.job_id, psutil.Process().children(recursive=True))
         store.ended(spec.job_id, state, code, message)
     return 0
 

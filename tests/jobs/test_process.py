@@ -49,6 +49,27 @@ def test_peak_memory_is_the_child_s(tmp_path: Path) -> None:
     assert 200_000_000 < int(done.stdout) < 260_000_000
 
 
+def test_what_a_job_starts_while_it_is_ended_is_ended_too(tmp_path: Path) -> None:
+    """As a worker that goes from one phase to the next, and starts its trainer, after its job was looked through."""
+    code = (
+        "import os, signal, subprocess, sys, time\n"
+        "def late(*_):\n"
+        "    subprocess.Popen(['sleep', '600'], start_new_session=True); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, late); open('ready', 'w'); time.sleep(600)\n"
+    )
+    mark = f"job-{tmp_path.name}"
+    env = {**os.environ, process.JOB_MARK: mark}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=env) as worker:
+        eventually((tmp_path / "ready").exists)
+        try:
+            process.end_marked(mark)
+            assert worker.wait(10) == 0, "it was asked, and has started its trainer"
+            assert process.marked(mark) == []
+        finally:
+            for left in process.marked(mark):
+                left.kill()
+
+
 def test_stopping_ends_children_that_ignore_the_request_and_their_children(tmp_path: Path) -> None:
     code = (
         "import signal, subprocess, sys, time\n"

@@ -120,6 +120,7 @@ def test_a_run_that_was_killed_costs_in_the_ledger_what_it_costs_in_the_budget(
     record.recover(workspace)
     (row,) = [row for row in ledger.read(workspace.ledger) if row.tier == "rented"]
     assert 0 < row.cost_usd == pytest.approx(money(workspace).spent_usd, abs=1e-3)
+    assert process.marked(job.id) == []
 
 
 def test_a_paid_run_can_be_repeated_and_the_way_that_is_told_works(course_workspace: Workspace) -> None:

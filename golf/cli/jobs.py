@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from golf.cli import verb
 from golf.jobs.local import LocalJobs
+from golf.jobs.store import Record
 from golf.schema import Job
 from golf.workspace import Workspace
 
@@ -99,7 +101,27 @@ def reap(arguments: argparse.Namespace) -> int:
             "If it is no more: golf reap --adopt",
             file=sys.stderr,
         )
+    if unseen:
+        print(f"golf reap: {_told(unseen)}", file=sys.stderr)
     return 0 if all_gone and not foreign and not unseen else 1
+
+
+def _told(unseen: Sequence[Record]) -> str:
+    """Which open jobs cannot be judged from here, why, and what closes them."""
+    brought, elsewhere = ([one for one in unseen if one.is_copied is of_copy] for of_copy in (True, False))
+    many = "1 open job" if len(unseen) == 1 else f"{len(unseen)} open jobs"
+    told = f"{many} cannot be judged from here, as what runs there is not seen."
+    if brought:
+        told += f" Came along with a copied or restored folder: {_ids(brought)}. If the original is no more: "
+        told += "golf reap --adopt."
+    if elsewhere:
+        told += f" Started on another machine or in another container: {_ids(elsewhere)}. If that is no more: "
+        told += "golf cancel ID --gone"
+    return told
+
+
+def _ids(jobs: Sequence[Record]) -> str:
+    return ", ".join(one.id for one in jobs)
 
 
 def finished(workspace: Workspace, job: Job, title: str) -> Job:

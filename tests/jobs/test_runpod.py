@@ -357,7 +357,7 @@ def test_the_key_is_in_no_error_log_repr_record_or_process_list(
         with caplog.at_level(logging.DEBUG):
             backend = RunPod(provider.options)
             remote_id = backend.submit(
-                launch(tmp_path, "import os; print(sorted(os.environ.items()))", time_limit_s=8.0)
+                launch(tmp_path, "import os; print(sorted(os.environ.items()))", time_limit_s=20.0)
             )
             eventually(lambda: polled(backend, remote_id).is_done)
             printed = backend.log(remote_id, 0).decode()

@@ -27,6 +27,7 @@ from golf.cli import (
     referee,
     research,
     review,
+    runs,
     setup,
 )
 from golf.errors import UNUSABLE, explained
@@ -45,6 +46,7 @@ GROUPS = (
     jobs,
     notes,
     merge,
+    runs,
     pipelines,
     course,
     codex,

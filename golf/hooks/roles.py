@@ -14,7 +14,7 @@ TERMINAL = "type it in a terminal of their own"
 
 READ_TOOLS = {
     "measure_artifact", "check_budget", "job_status", "wait_for_job", "check_promotion", "list_experiments",
-    "review_submission", "compare_runs", "triage_submissions",
+    "review_submission", "compare_runs", "triage_submissions", "research_digest", "next_directions", "leaderboard",
 }  # fmt: skip
 _READING = {
     "cat", "head", "tail", "grep", "egrep", "fgrep", "rg", "ls", "find", "wc", "diff", "cmp", "comm", "cut", "tr", "jq",
@@ -25,7 +25,8 @@ _READING_GIT = {
     "log", "show", "diff", "status", "blame", "grep", "ls-files", "ls-tree", "cat-file", "rev-parse", "rev-list",
 }  # fmt: skip
 _READING_GOLF = {
-    "measure-artifact", "check-budget", "jobs", "job", "wait", "check-promotion", "history", "compare", "review",
+    "measure-artifact", "check-budget", "jobs", "job", "wait", "check-promotion", "history", "compare", "review", "next",
+    "leaderboard",
     "notes", "digest", "route", "schema", "predict-size",
 }  # fmt: skip
 

@@ -1,16 +1,21 @@
-"""`golf diagnose`: what is wrong with a training run."""
+"""`golf diagnose`, `golf drift`: a run against what a run should look like, and against today's settings."""
 
 import argparse
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from golf.cli import verb
-from golf.errors import NotFound
+from golf.errors import BadConfig, NotFound
 from golf.workspace import Workspace
+
+if TYPE_CHECKING:
+    from golf.desk.parameters import Parameters
 
 
 def register(verbs: verb.Verbs) -> None:
-    """Declare the verb."""
+    """Declare the verbs."""
     parser = verb.add(
         verbs,
         "diagnose",
@@ -25,6 +30,34 @@ def register(verbs: verb.Verbs) -> None:
     )
     parser.add_argument("--script", type=Path, help="the training script, when it is not beside the logs")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the loss and where the findings lie, as PNG")
+
+    apart = verb.add(
+        verbs,
+        "drift",
+        drift,
+        "which settings differ from those of a tracked run: added, removed, changed, or of another type",
+        "golf drift configs/train.yaml --run 2026-03-17_wider --ignore '*seed'",
+    )
+    apart.description = f"{apart.description}\n\nexit 0 no drift, 1 drift, 2 one side could not be read"
+    apart.add_argument(
+        "config",
+        nargs="+",
+        type=Path,
+        help="YAML (Hydra's defaults are composed), TOML, JSON, .env, or a script for its defaults; later ones win",
+    )
+    apart.add_argument(
+        "--run", help="an experiment, a result.json or other file, a Trackio run, an MLflow run's id or name"
+    )
+    apart.add_argument(
+        "--tag",
+        help="instead of a name: promoted or deployed (the newest promoted experiment); of MLflow KEY=VALUE or a value",
+    )
+    apart.add_argument("--mlflow", metavar="URI", help="look for the run in this store, e.g. sqlite:///mlflow.db")
+    apart.add_argument("--trackio", type=Path, metavar="FILE", help="look for it in this Trackio project, PROJECT.db")
+    apart.add_argument(
+        "--override", action="append", default=[], metavar="KEY=VALUE", help="as on the training's command line"
+    )
+    apart.add_argument("--ignore", action="append", default=[], metavar="NAME", help="leave out settings; * and ? work")
 
 
 def diagnose(arguments: argparse.Namespace) -> int:
@@ -51,3 +84,47 @@ def _workspace() -> Workspace | None:
         if os.environ.get("GOLF_WORKSPACE"):
             raise
         return None
+
+
+def drift(arguments: argparse.Namespace) -> int:
+    """Exit 1 when anything differs."""
+    from golf.desk import drift as drifting
+    from golf.desk import parameters
+    from golf.report import drift, render  # noqa: F401, its view is registered
+
+    current = parameters.read_configs(arguments.config, arguments.override)
+    found = drifting.drift(current, _tracked(arguments), ignore=arguments.ignore)
+    render.show(found, json=arguments.json)
+    return 1 if found.has_drift else 0
+
+
+def _tracked(arguments: argparse.Namespace) -> "Parameters":
+    """The run's side, from the store that is named, else from wherever a run of that name is."""
+    from golf.desk import tracked
+    from golf.play import experiments
+
+    run, tag = arguments.run, arguments.tag
+    if (run is None) == (tag is None):
+        raise BadConfig("which run? Give --run NAME, or --tag promoted")
+    if arguments.mlflow:
+        return tracked.of_mlflow(arguments.mlflow, run, tag)
+    store = arguments.trackio
+    if store is not None:
+        if run is None or not store.is_file():
+            raise NotFound(f"no Trackio project at {store}" if run else "Trackio keeps no tags: give --run NAME")
+        return tracked.of_trackio(lambda: _trackio_runs(store), run, store.name)
+    if run is not None and Path(run).is_file():
+        return tracked.of_file(Path(run))
+    workspace = _workspace()
+    if workspace is None:
+        raise NotFound(f"no file {run or tag!r}, and no workspace here; name a store: --mlflow URI, --trackio FILE")
+    if run is None or experiments.exists(workspace, run):
+        return tracked.of_experiment(workspace, run, tag)
+    own = workspace.state / "trackio" / f"{workspace.root.name}.db"
+    return tracked.of_trackio(lambda: _trackio_runs(own), run, "the workspace's Trackio store")
+
+
+def _trackio_runs(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    from golf.report import tracking
+
+    return [(run.name, run.config) for run in tracking.read_runs(path.parent, path.stem)]

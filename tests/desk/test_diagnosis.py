@@ -18,6 +18,7 @@ from golf.desk.diagnosis import diagnose
 from golf.desk.series import read_run
 from golf.desk.trouble import Diagnosis, TroubleCode
 from golf.errors import NotFound, UnreadableInput
+from golf.jobs.store import JobStore
 from golf.report.diagnosis import BLOCKS, sparkline
 from golf.workspace import Workspace
 
@@ -406,7 +407,7 @@ def test_what_is_no_log_is_refused_with_what_to_give(tmp_path: Path) -> None:
         diagnose(None, str(tmp_path / "none"))
 
 
-def test_s94_an_experiment_is_found_by_name_with_its_settings(workspace: Workspace) -> None:
+def test_s94_an_experiment_is_found_by_name_or_by_its_job_s_id_with_its_settings(workspace: Workspace) -> None:
     folder = scored(
         workspace, "wide", 1.2, script=script(workspace.root / "t.py").read_text(), env={"LR_WARMUP_STEPS": "900"}
     )
@@ -416,6 +417,8 @@ def test_s94_an_experiment_is_found_by_name_with_its_settings(workspace: Workspa
     assert [(one.code, one.severity) for one in seen.findings] == [("WARMUP_TOO_LONG", "warning")]
     assert "900" in seen.findings[0].text
     assert seen.curves[0].file == "logs/train_seed1.log"
+    job = JobStore(workspace).add("run", folder.name, "local")
+    assert diagnose(workspace, job.id).findings == seen.findings
 
 
 # --- the door

@@ -150,9 +150,9 @@ class ResearchSettings(Settings):
 
     off: list[str] = []
     """Sources that are not asked: `golf.research.sources.SOURCES`."""
-    batch_h: float = Field(default=6.0, gt=0)
-    breaking_h: float = Field(default=1.0, gt=0)
-    lookback_days: float = Field(default=14.0, gt=0)
+    batch_h: float = Field(default=6.0, gt=0, le=8760)
+    breaking_h: float = Field(default=1.0, gt=0, le=8760)
+    lookback_days: float = Field(default=14.0, gt=0, le=3650)
     """What was published so long before a source's last good visit is still looked at: things appear with delay."""
     deadline_s: float = Field(default=60.0, gt=0, le=600)
     """Of one source's visit, waits included."""

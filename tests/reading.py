@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from golf.answers import GradedItem, VerifiedItem
-from golf.research import competitors, place
-from golf.research.competitors import Survey
+from golf.research import place, surveys
 from golf.research.nouns import Competitor, Item
+from golf.research.surveys import Survey
 from golf.workspace import Workspace
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def surveyed(workspace: Workspace, many: int) -> None:
         for number in range(many)
     ]  # fmt: skip
     found.sort(key=lambda one: one.val_bpb or 0.0)
-    competitors.keep(workspace, Survey(at=NOW, folder="records " * 20, competitors=found))
+    surveys.keep(workspace, Survey(at=NOW, folder="records " * 20, competitors=found))
 
 
 def grades(one: Item, **said: Any) -> dict[str, Any]:

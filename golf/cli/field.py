@@ -1,6 +1,7 @@
 """`golf next`, `golf leaderboard`, and what `golf research` tells of competitors and of one's own search."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from golf.cli import verb
@@ -37,6 +38,8 @@ def register_inner(verbs: verb.Verbs) -> None:
     others.add_argument(
         "folder", nargs="?", type=Path, help="nothing in it is run (default: show what was judged last)"
     )
+    others.add_argument("--only", action="store_true", help="forget what was judged below other folders")
+    others.add_argument("-n", "--limit", type=verb.whole, default=20, metavar="N", help="to list (default: 20)")
     others.add_argument(
         "--repository", metavar="OWNER/NAME", help="on GitHub, for addresses (default: the first of submissions_of)"
     )
@@ -90,11 +93,16 @@ def competitors(arguments: argparse.Namespace) -> int:
                 workspace,
                 arguments.folder,
                 repository=repository,
+                is_only=arguments.only,
                 on_progress=lambda done, total: bar.update("judged", done, total, unit="submission"),
             )
-    render.show(
-        hearsay.known(workspace), json=arguments.json, empty="none is known yet: golf research competitors FOLDER"
-    )
+    found = hearsay.known(workspace)
+    shown = found[: arguments.limit]
+    render.show(shown, json=arguments.json, empty="none is known yet: golf research competitors FOLDER")
+    if len(shown) < len(found):
+        print(f"{len(shown)} of {len(found)}; --limit {len(found)} lists them all", file=sys.stderr)
+    if arguments.folder is not None:
+        print("golf research refresh, or inject, tells it in program.md", file=sys.stderr)
     return 0
 
 

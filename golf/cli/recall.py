@@ -41,8 +41,11 @@ def tried(arguments: argparse.Namespace) -> int:
     """Exit 0 when it is new, 1 when it was tried before."""
     from golf.report import recall as views  # noqa: F401, its views are registered
     from golf.report import render
+    from golf.errors import BadConfig
     from golf.research import memory, recollection
 
+    if not any(map(str.isalnum, arguments.text)):
+        raise BadConfig("there is no idea in it; say it in words, as in: golf research tried 'EMA of the weights'")
     with recollection.opened(verb.opened()) as connection:
         found = memory.recall(connection, arguments.text)
     render.show(found, json=arguments.json, empty="nothing like it was tried")

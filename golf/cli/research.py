@@ -45,7 +45,7 @@ def register(verbs: verb.Verbs) -> None:
     )
 
     listing = verb.add(inner, "list", listed, "what was read, newest last", "golf research list --last 5")
-    listing.add_argument("--last", type=verb.whole, default=20, metavar="N", help="default: 20")
+    listing.add_argument("-n", "--last", type=verb.whole, default=20, metavar="N", help="items (default: 20)")
 
     judge = verb.add(
         inner,
@@ -134,27 +134,31 @@ def watch(arguments: argparse.Namespace) -> int:
 
 def listed(arguments: argparse.Namespace) -> int:
     """Reads only."""
-    from golf.report import render
+    from golf.report import render, research  # noqa: F401, its views are registered
     from golf.research import refresh as reading
 
-    render.show(reading.listed(verb.opened(), arguments.last), json=arguments.json, empty="nothing was read yet")
+    found, total = reading.listed(verb.opened(), arguments.last)
+    render.show(found, json=arguments.json, empty=_NOTHING if not total else "none asked for")
+    _left(len(found), total, "--last")
     return 0
 
 
 def grade(arguments: argparse.Namespace) -> int:
-    """The prompt alone is printed where it is asked for, `--json` or not; exit 1 when there is nothing to ask."""
+    """The prompt alone is printed where it is asked for; exit 1 when there is nothing to ask."""
     from golf.report import render, research  # noqa: F401, its views are registered
     from golf.research import grades, loop
 
     workspace = verb.opened()
     if arguments.prompt:
-        return _asked(loop.grading_prompt(workspace), "everything that was read has a second opinion")
+        return _asked(loop.grading_prompt(workspace), "everything that was read has a second opinion", arguments.json)
     if arguments.accept:
         render.show(_judged(workspace, "research-grade", arguments.accept), json=arguments.json)
         return 0
     loop.grade(workspace)
     found = grades.opinions(workspace)
-    render.show(found[: arguments.limit], json=arguments.json, empty="nothing was read yet: golf research refresh")
+    shown = found[: arguments.limit]
+    render.show(shown, json=arguments.json, empty=_NOTHING if not found else "none asked for")
+    _left(len(shown), len(found), "--limit")
     return 0
 
 
@@ -165,7 +169,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
     workspace = verb.opened()
     if arguments.prompt:
-        return _asked(loop.verifying_prompt(workspace), "every Tier A item is verified")
+        return _asked(loop.verifying_prompt(workspace), "every Tier A item is verified", arguments.json)
     if arguments.accept:
         render.show(_judged(workspace, "research-verification", arguments.accept), json=arguments.json)
         return 0
@@ -198,11 +202,25 @@ def digest(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(prompt: str | None, nothing: str) -> int:
+_NOTHING = "nothing was read yet: golf research refresh"
+
+
+def _left(shown: int, total: int, option: str) -> None:
+    if shown < total:
+        print(f"{shown} of {total}; {option} {total} lists them all", file=sys.stderr)
+
+
+def _asked(prompt: str | None, nothing: str, as_json: bool) -> int:
+    from golf.report import render
+    from golf.research.prompt import Prompt
+
     if prompt is None:
         print(f"golf research: nothing to ask: {nothing}. golf research refresh reads more in", file=sys.stderr)
         return 1
-    print(prompt)
+    if as_json:
+        render.show(Prompt(prompt=prompt), json=True)
+    else:
+        print(prompt)
     return 0
 
 

@@ -11,10 +11,13 @@ from golf.research.leaderboard import Leaderboard, Place
 from golf.research.loop import Closed, Injected, Turn
 from golf.research.nouns import Competitor, Graded, Verified
 from golf.research.outlook import Outlook
+from golf.research.refresh import Heading, Refreshed
+from golf.research.schedule import Health
+from golf.research.second_opinion import Judged
 
 
 @render.view.register
-def _(noun: Turn) -> View:
+def _(noun: Refreshed) -> View:
     visited = [one for one in noun.sources if one.state in ("ok", "failed")]
     return View(
         "research",
@@ -22,15 +25,27 @@ def _(noun: Turn) -> View:
             Fact("found", noun.found),
             Fact("new", noun.new),
             Fact("sources", f"{sum(one.state == 'ok' for one in visited)} of {len(visited)} visited ones answered"),
-            *[Fact(f"{one.name}", f"{one.state}: {one.error}") for one in noun.sources if one.error],
-            *_closed(noun.closed),
+            *[Fact(one.name, _health(one)) for one in noun.sources if one.error],
+            *(_closed(noun.closed) if isinstance(noun, Turn) else []),
         ],
     )
 
 
+def _health(one: Health) -> str:
+    due = f"; next at {one.next_due_at:%m-%d %H:%M} UTC" if one.next_due_at and one.state != "off" else ""
+    return f"{one.state.replace('_', ' ')}: {one.error}{due}"
+
+
+@render.row.register
+def _(noun: Heading) -> dict[str, Any]:
+    day = None if noun.published_at is None else noun.published_at.date().isoformat()
+    return {"id": noun.id, "source": noun.source, "published": day, "title": noun.title}
+
+
 @render.view.register
 def _(noun: Closed) -> View:
-    return View("research", _closed(noun))
+    taken = [Fact("taken", noun.taken)] if isinstance(noun, Judged) and noun.taken else []
+    return View("research", [*taken, *_closed(noun)])
 
 
 def _closed(noun: Closed) -> list[Fact | Table]:
@@ -143,7 +158,7 @@ def _(noun: Outlook) -> View:
             *([Fact("left_to_a_person", noun.human_slots)] if noun.human_slots else []),
             *[Fact("warning", text) for text in noun.warnings],
             Fact("diversity", noun.diversity if noun.diversity is None else f"{noun.diversity:.2f}"),
-            Fact("never_tried", ", ".join(noun.never_tried) or "none"),
+            Fact("never_tried_here", ", ".join(noun.never_tried) or "none"),
             Fact("rests_on", f"{noun.own} own experiments, {noun.others} of others, {noun.items} things read"),
             Fact("local_per_promoted", ratio),
         ],

@@ -11,22 +11,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from pydantic import AwareDatetime, ValidationError
-
-from golf import durable, rules
-from golf.errors import UnreadableInput
+from golf import rules
 from golf.referee import reconcile, standings
 from golf.referee.field import Entry, Field
 from golf.referee.triage import Progress
-from golf.research import foreign, place, readme_scores
+from golf.research import foreign, place, readme_scores, submitted, surveys
 from golf.research.mentions import mentioned
 from golf.research.nouns import Competitor, Item
-from golf.schema import Noun
+from golf.research.surveys import Survey
 from golf.workspace import Workspace
-
-SURVEY = "competitors.json"
-"""The last survey, whole."""
 
 INDEX = "submissions.db"
 """The referee's index of what was judged before, apart from that of `golf triage`: it tells what is new since its own
@@ -37,18 +32,20 @@ SEEDS_MIN = 2
 
 DOUBT_CHARS = 240
 
-
-class Survey(Noun):
-    """Submissions of others as the referee judged them."""
-
-    at: AwareDatetime
-    folder: str
-    """What was judged."""
-    competitors: list[Competitor]
+NOTED = frozenset({"SIZE_OVER", "TIME_OVER_TRAIN", "TIME_OVER_EVAL"})
+"""Findings of the referee that are told of a competitor as notes: a limit of the challenge, and within what is let by.
+"""
+NOTES_MAX = 2
+NOTE_CHARS = 160
 
 
 def survey(
-    workspace: Workspace, folder: Path, *, repository: str | None = None, on_progress: Progress | None = None
+    workspace: Workspace,
+    folder: Path,
+    *,
+    repository: str | None = None,
+    is_only: bool = False,
+    on_progress: Progress | None = None,
 ) -> list[Competitor]:
     """Judge every submission below `folder`, or of the pull requests in the repository there, and keep that.
 
@@ -58,6 +55,7 @@ def survey(
         workspace: Whose limits count, and where the referee's index is kept.
         folder: Record folders, or a clone with its pull requests.
         repository: `owner/name` on GitHub, for addresses.
+        is_only: Whether surveys of other folders are forgotten; one of this folder is replaced in any case.
         on_progress: Told how many are judged, of how many.
 
     Raises:
@@ -67,31 +65,10 @@ def survey(
 
     field = triage.survey(folder, index=place.folder(workspace) / INDEX, on_progress=on_progress)
     found = from_field(field, workspace.challenge, repository)
-    keep(workspace, Survey(at=datetime.now(UTC), folder=str(folder), competitors=found))
+    surveys.keep(
+        workspace, Survey(at=datetime.now(UTC), folder=str(folder.resolve()), competitors=found), is_only=is_only
+    )
     return found
-
-
-def keep(workspace: Workspace, found: Survey) -> None:
-    """Make it the survey that counts from now on."""
-    durable.replace(place.folder(workspace) / SURVEY, found.model_dump_json())
-
-
-def kept(workspace: Workspace) -> Survey | None:
-    """The last survey; None before the first.
-
-    Raises:
-        UnreadableInput: the file is damaged.
-    """
-    path = place.folder(workspace) / SURVEY
-    try:
-        return Survey.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise UnreadableInput(
-            f"{path} is no survey ({error.error_count()} problems). Delete it, and judge them again: "
-            "golf research competitors FOLDER"
-        ) from None
 
 
 def from_field(field: Field, challenge: rules.Challenge, repository: str | None = None) -> list[Competitor]:
@@ -105,8 +82,8 @@ def from_field(field: Field, challenge: rules.Challenge, repository: str | None 
 def from_item(item: Item, baseline_bpb: float | None) -> Competitor | None:
     """A pull request known by its text alone, never credible: no log was read. None where it states no score."""
     number = item.details.get("number", "")
-    said = readme_scores.read(item.text)
-    if said.val_bpb is None:
+    said = _claimed(item)
+    if said is None:
         return None
     name = f"PR #{number}" if number.isdecimal() else foreign.line(item.title, 120) or item.id
     return Competitor(
@@ -120,6 +97,7 @@ def from_item(item: Item, baseline_bpb: float | None) -> Competitor | None:
         num_seeds=said.num_seeds,
         delta_from_baseline=None if baseline_bpb is None else said.val_bpb - baseline_bpb,
         doubts=["only its text was read, no log", *said.doubts],
+        notes=said.notes,
         published_at=item.published_at,
     )
 
@@ -156,6 +134,34 @@ def target_bpb(own: float | None, competitors: Iterable[Competitor]) -> float | 
     return min((one for one in (own, best and best.val_bpb) if one is not None), default=None)
 
 
+class _Claim(NamedTuple):
+    val_bpb: float
+    std_bpb: float | None
+    num_seeds: int
+    doubts: list[str]
+    notes: list[str]
+
+
+def _claimed(item: Item) -> _Claim | None:
+    """The score by its submission.json, else by its README."""
+    text, said = readme_scores.read(submitted.prose(item.text)), submitted.claim(item)
+    if said is None:
+        return None if text.val_bpb is None else _Claim(text.val_bpb, text.std_bpb, text.num_seeds, text.doubts, [])
+    if said.val_bpb is None:
+        return None
+    agrees = text.val_bpb is not None and abs(text.val_bpb - said.val_bpb) <= submitted.NEAR_BPB
+    seeds = said.num_seeds or (text.num_seeds if agrees else 0)
+    alone = {0: "of how many seeds its val_bpb is the mean is not seen", 1: "its val_bpb is of one seed"}
+    folder = said.path.rpartition("/")[0].rpartition("/")[2]
+    return _Claim(
+        said.val_bpb,
+        said.std_bpb if said.std_bpb is not None or not agrees else text.std_bpb,
+        seeds,
+        [doubt for doubt in (said.doubt, alone.get(seeds)) if doubt],
+        [foreign.line(f"of {said.files} submission.json, that of {folder}", NOTE_CHARS)] if said.files > 1 else [],
+    )
+
+
 def _competitor(
     entry: Entry,
     challenge: rules.Challenge,
@@ -183,6 +189,11 @@ def _competitor(
         parents=[foreign.line(parent, 160) for parent in said.parents],
         is_credible=not doubts,
         doubts=doubts,
+        notes=[
+            foreign.line(f"{finding.code}: {finding.text}", NOTE_CHARS)
+            for finding in entry.ruling.findings
+            if finding.severity == "note" and finding.code in NOTED
+        ][:NOTES_MAX],
         published_at=foreign.moment(entry.day),
     )
 
@@ -201,7 +212,7 @@ def _doubts(entry: Entry, challenge: rules.Challenge) -> Iterator[str]:
     if said.val_bpb is None:
         yield "no log gives its score" if said.claimed_val_bpb is not None else "it states no score"
     elif seeds < needed:
-        yield f"{seeds} of {needed} seeds are logged"
+        yield f"{seeds} seed{'s are' if seeds > 1 else ' is'} logged, and {needed} are needed"
     claim = said.claimed_val_bpb
     if claim is not None and said.val_bpb is not None and said.val_bpb - claim > reconcile.FLATTERY_BPB:
         yield f"it claims {claim:.4f}, and its {seeds} logs give {said.val_bpb:.4f} on average"

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pydantic import ValidationError
 
 from golf import durable
-from golf.research import attempts, cache, competitors, place
+from golf.research import attempts, cache, competitors, place, surveys
 from golf.research.attempts import Attempt
 from golf.research.nouns import Competitor
 from golf.schema import Noun
@@ -32,13 +32,12 @@ class Hearsay(Noun):
 
 
 def known(workspace: Workspace) -> list[Competitor]:
-    """Competitors of the last survey, and claims of those that it lacks; the lowest score first.
+    """Competitors of the surveys, and claims of those that they lack; the lowest score first.
 
     Raises:
         UnreadableInput: a file of research is damaged; the message names it.
     """
-    last = competitors.kept(workspace)
-    return competitors.merged(last.competitors if last else [], hearsay(workspace).claims)
+    return competitors.merged(surveys.read(workspace).competitors, hearsay(workspace).claims)
 
 
 def hearsay(workspace: Workspace) -> Hearsay:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from golf import rules
 from golf.play import ledger
 from golf.research import blocks, competitors, digest, grades, hearsay, place, sections, verified
 from golf.research.nouns import Competitor, Graded, Verified
@@ -81,8 +82,11 @@ def told(knowledge: Knowledge, bytes_max: int = digest.BYTES_MAX) -> str:
 def inject(workspace: Workspace, knowledge: Knowledge) -> bool:
     """Rewrite the sections and the SOTA line of `program.md`; whether anything in it changed.
 
+    Before there is a score to beat, the line has the naive baseline's: an earlier target may have been withdrawn.
+
     Raises:
         NotFound, UnreadableInput, BadConfig: as `golf.research.sections.rewrite` and `program`; nothing was written.
     """
     said = blocks.blocks(knowledge.graded, knowledge.rows, knowledge.competitors, knowledge.verified)
-    return sections.rewrite(sections.program(workspace), said, knowledge.target_bpb)
+    target = knowledge.target_bpb
+    return sections.rewrite(sections.program(workspace), said, rules.NAIVE_BASELINE_BPB if target is None else target)

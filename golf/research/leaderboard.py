@@ -7,10 +7,10 @@ reason. Nothing in here was run: the referee read logs and scripts.
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from golf.research import competitors, foreign, hearsay
-from golf.research.competitors import Survey
+from golf.research import competitors, foreign, hearsay, surveys
 from golf.research.nouns import Competitor
 from golf.research.standing import standing
+from golf.research.surveys import Survey
 from golf.schema import Noun
 from golf.workspace import Workspace
 
@@ -67,7 +67,7 @@ class Leaderboard(Noun):
     records: int
     """How often the credible record fell."""
     median_gain_bpb: float | None
-    """Of these steps."""
+    """Of these steps from one record to the next; the first, from the baseline, is left out."""
     steps: list[Step]
     """The last three of them, oldest first."""
     surveyed: str
@@ -75,7 +75,7 @@ class Leaderboard(Noun):
 
 
 def leaderboard(workspace: Workspace) -> Leaderboard:
-    """From the last survey and the pull requests that were read since; nothing is judged anew.
+    """From the surveys and the pull requests that were read since; nothing is judged anew.
 
     Raises:
         UnreadableInput: results.tsv or a file of research is damaged.
@@ -84,12 +84,12 @@ def leaderboard(workspace: Workspace) -> Leaderboard:
         hearsay.known(workspace),
         own_bpb=standing(workspace).best_bpb,
         baseline_bpb=workspace.challenge.baseline_bpb,
-        survey=competitors.kept(workspace),
+        surveyed=surveys.read(workspace).surveys,
     )
 
 
 def of(
-    found: Sequence[Competitor], *, own_bpb: float | None, baseline_bpb: float | None, survey: Survey | None
+    found: Sequence[Competitor], *, own_bpb: float | None, baseline_bpb: float | None, surveyed: Sequence[Survey]
 ) -> Leaderboard:
     """The leaderboard of `found`, which come by score."""
     import statistics
@@ -110,11 +110,9 @@ def of(
         doubted_total=len(ahead),
         lineage=lineage(credible[0], found) if credible else [],
         records=len(steps),
-        median_gain_bpb=statistics.median(step.gain_bpb for step in steps) if steps else None,
+        median_gain_bpb=statistics.median(step.gain_bpb for step in steps[1:]) if len(steps) > 1 else None,
         steps=steps[-SHOWN:],
-        surveyed=f"{survey.folder}, {survey.at:%Y-%m-%d %H:%M} UTC"
-        if survey
-        else "nothing yet: golf research competitors FOLDER",
+        surveyed=surveys.told(surveyed) or "nothing yet: golf research competitors FOLDER",
     )
 
 

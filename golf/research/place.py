@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from golf.errors import UnreadableInput
 from golf.workspace import Workspace
 
 RAW_CACHE = "raw_cache.jsonl"
@@ -14,9 +15,19 @@ HEALTH = "health.json"
 
 
 def folder(workspace: Workspace) -> Path:
-    """`.golf/research/`."""
+    """`.golf/research/`.
+
+    Raises:
+        UnreadableInput: something else lies there.
+        BadConfig: it leads out of the workspace.
+    """
     place = workspace.state / "research"
-    place.mkdir(exist_ok=True)
+    try:
+        place.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise UnreadableInput(f"{place} is no folder; move it away, research keeps its files there") from None
+    if place.is_symlink():
+        workspace.inside(place.relative_to(workspace.root))
     return place
 
 

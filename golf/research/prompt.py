@@ -16,6 +16,7 @@ from golf.referee import techniques
 from golf.research import foreign, rubric
 from golf.research.nouns import Competitor, Item
 from golf.research.standing import FAILED_MAX, Failed, Standing
+from golf.schema import Noun
 
 PROMPT_CHARS_MAX = 30_000
 """The whole prompt; more context makes worse grades. Ten to fifteen abstracts fit."""
@@ -39,6 +40,12 @@ local test. An item that you could not check keeps out of your answer.
 """
 
 _DEFUSED = str.maketrans({"<": "‹", ">": "›", "`": "'"})
+
+
+class Prompt(Noun):
+    """What to ask."""
+
+    prompt: str
 
 
 def grading_prompt(standing: Standing, items: Sequence[Item], chars_max: int = PROMPT_CHARS_MAX) -> str:
@@ -91,9 +98,9 @@ def shown_title(item: Item) -> str:
     return _line(item.title, 300) or _line(item.id, 300)
 
 
-def shown_url(item: Item) -> str | None:
-    """The address as the prompt shows it."""
-    return None if item.url is None else _line(item.url, 500)
+def shown_url(item: Item) -> str:
+    """The address as the prompt shows it; of what has none, as a note, its id: two of them may have one title."""
+    return _line(item.url or item.id, 500)
 
 
 def _whole(standing: Standing, items: Sequence[Item], left_out: int) -> str:
@@ -193,7 +200,7 @@ def _warning(mark: str, count: int, left_out: int) -> str:
 def _block(item: Item, number: int, mark: str) -> str:
     lines = [
         f"title: {shown_title(item)}",
-        f"url: {shown_url(item) or 'null'}",
+        f"url: {shown_url(item)}",
         f"source: {_line(item.source, 40)}",
         "text:",
         *_text(item.text),

@@ -38,8 +38,10 @@ def read(path: Path, noun: type[Record], start: int = 0) -> list[Record]:
     Raises:
         UnreadableInput: a line is no such record; the message names it. One that a kill cut short is left out.
     """
-    if not path.is_file():
+    if not path.exists():
         return []
+    if not path.is_file():
+        raise UnreadableInput(f"{path} is no file, so what was kept there cannot be read. Move it away")
     with open(path, "rb") as file:
         file.seek(start)
         lines = file.read().split(b"\n")

@@ -181,7 +181,7 @@ def heading(item: Item) -> Heading:
     return Heading(id=item.id, source=item.source, title=item.title, url=item.url, published_at=item.published_at)
 
 
-def listed(workspace: Workspace, last: int) -> list[Heading]:
-    """The newest `last` items of the cache, oldest first."""
+def listed(workspace: Workspace, last: int) -> tuple[list[Heading], int]:
+    """The newest `last` items of the cache, oldest first, and how many there are in all."""
     items = cache.read(place.folder(workspace) / place.RAW_CACHE)
-    return [heading(item) for item in items[len(items) - min(last, len(items)) :]]
+    return [heading(item) for item in items[len(items) - min(last, len(items)) :]], len(items)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from golf import answers, durable
+from golf.errors import BadConfig
 from golf.research import grades, loop, place
 from golf.workspace import Workspace
 
@@ -16,6 +17,9 @@ PROMPT = "grading-prompt.md"
 
 class Judged(loop.Closed):
     """What is known after grading, and what is left to ask."""
+
+    taken: int
+    """A model's entries that were taken this time."""
 
     prompt_path: str | None
     """What to ask a model next, on the items that only the rules have graded; None when there are none left."""
@@ -34,9 +38,11 @@ def judge(workspace: Workspace, items: Sequence[object] | None = None) -> Judged
         NotFound, RuleBroken: as `golf.research.loop.accept`; none is taken.
         UnreadableInput: as `golf.research.loop.close`.
     """
+    if items is not None and not items:
+        raise BadConfig("there is no grade in it, so nothing was taken; ask again with the prompt")
     closed = loop.close(workspace) if items is None else loop.accept(workspace, _answer(items))
     asked = _ask(workspace)
-    return Judged(**dict(closed), prompt_path=None if asked is None else str(asked))
+    return Judged(**dict(closed), taken=len(items or ()), prompt_path=None if asked is None else str(asked))
 
 
 def _answer(items: Sequence[object]) -> answers.Answer:

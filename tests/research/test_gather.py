@@ -16,6 +16,7 @@ from scene import eventually
 from test_sources import KEYS
 
 from golf.cli import main
+from golf.errors import UnreadableInput
 from golf.research import cache, place, refresh, schedule, twins, web
 from golf.research.cache import RawCache
 from golf.research.gather import Outcome, gather
@@ -383,7 +384,7 @@ def test_s35_a_watch_sleeps_until_something_is_due(researched: Workspace, server
 def test_a_watch_that_can_store_nothing_ends_with_the_reason(researched: Workspace) -> None:
     place.folder(researched)
     raw(researched).mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(UnreadableInput, match="is no file"):
         refresh.watch(researched, threading.Event())
 
 

@@ -15,10 +15,10 @@ from golf import bundle
 from golf.cli import main
 from golf.hooks.digest import digest as session_digest
 from golf.play import ledger
-from golf.research import cache, competitors, grades, hearsay, leaderboard, outlook, place, sections, verified
+from golf.research import cache, grades, hearsay, leaderboard, outlook, place, sections, surveys, verified
 from golf.research.cache import RawCache
-from golf.research.competitors import Survey
 from golf.research.nouns import Item
+from golf.research.surveys import Survey
 from golf.workspace import Workspace
 
 
@@ -227,7 +227,7 @@ def test_s49_a_verification_that_is_none_changes_nothing(
 
 
 def survey(workspace: Workspace, *found: Any) -> None:
-    competitors.keep(workspace, Survey(at=NOW, folder="records", competitors=list(found)))
+    surveys.keep(workspace, Survey(at=NOW, folder="records", competitors=list(found)))
 
 
 def test_a_pull_request_of_another_repository_is_no_competitor(here: Workspace) -> None:
@@ -316,8 +316,8 @@ def test_s117_next_ranks_directions_with_reasons_and_what_failed_in_them(
 ) -> None:
     ledger.append(here.ledger, row("base: baseline", status="keep", val_bpb=1.25))
     ledger.append(here.ledger, row("ema: EMA of the weights", val_bpb=1.26))
-    found = told(capsys, "next", "-n", "8")
-    assert len(found["steps"]) == 8 and all(step["reason"] for step in found["steps"])
+    found = told(capsys, "next", "-n", "18")
+    assert len(found["steps"]) > 12 and all(step["reason"] for step in found["steps"])
     assert any("EMA of the weights" in failed for step in found["steps"] for failed in step["failed"])
     assert found["own"] == 2 and found["local_per_promoted"] is None
 
@@ -395,6 +395,53 @@ def test_every_path_of_a_prompt_is_only_text(here: Workspace, capsys: pytest.Cap
 def test_a_survey_that_is_damaged_is_named_and_nothing_is_guessed(
     here: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (Path(place.folder(here)) / competitors.SURVEY).write_text("{}")
+    (Path(place.folder(here)) / surveys.SURVEYS).write_text("{}")
     code, _, err = golf(capsys, "leaderboard")
-    assert code == 2 and competitors.SURVEY in err and "golf research competitors" in err
+    assert code == 2 and surveys.SURVEYS in err and "golf research competitors" in err
+
+
+# --- found by a newcomer --------------------------------------------------------------------------
+
+
+def test_notes_with_one_title_are_told_apart_by_their_ids(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    one = item("WD of 0.1 helps by 0.003 bpb", id="note:a.md", title="Weight decay")
+    other = item("WD of 0.2 helps by 0.002 bpb of another kind", id="note:b.md", title="Weight decay")
+    keep(here, one, other)
+    code, prompt, _ = golf(capsys, "research", "grade", "--prompt")
+    assert code == 0 and "| url: note:a.md" in prompt and "| url: note:b.md" in prompt
+    file = write(here, answer(one, url="note:a.md"), answer(other, url="note:b.md"))
+    assert told(capsys, "research", "grade", "--accept", file)["taken"] == 2
+
+
+def test_an_answer_without_a_grade_is_none(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = golf(capsys, "research", "grade", "--accept", write(here))
+    assert code == 2 and "nothing was taken" in err
+
+
+def test_a_target_that_was_withdrawn_leaves_the_line(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    survey(here, competitor(name="leader", number=2, val_bpb=1.06))
+    told(capsys, "research", "inject")
+    survey(here, competitor(name="leader", number=2, val_bpb=1.06, is_credible=False, doubts=["blocked"]))
+    told(capsys, "research", "inject")
+    assert "**SOTA: 1.2244 bpb. Baseline: 1.2244 bpb.**" in (here.root / "program.md").read_text()
+
+
+def test_a_second_folder_adds_to_what_the_first_one_said(here: Workspace) -> None:
+    surveys.keep(here, Survey(at=NOW, folder="records", competitors=[competitor(number=1, name="a")]))
+    surveys.keep(here, Survey(at=NOW, folder="mine", competitors=[competitor(number=2, name="b")]))
+    assert {one.name for one in hearsay.known(here)} == {"a", "b"}
+    surveys.keep(here, Survey(at=NOW, folder="records", competitors=[competitor(number=3, name="c")]))
+    assert {one.name for one in hearsay.known(here)} == {"b", "c"}
+    surveys.keep(here, Survey(at=NOW, folder="x", competitors=[]), is_only=True)
+    assert hearsay.known(here) == []
+
+
+def test_what_a_list_leaves_out_is_counted(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(here, *(item(f"Idea {n} of another kind: {'xyz'[n]}", id=f"url:{n}", title=f"T{n}") for n in range(3)))
+    code, out, err = golf(capsys, "research", "list", "-n", "2")
+    assert code == 0 and "T0" not in out and "T2" in out and "2 of 3" in err
+    assert "none asked for" in golf(capsys, "research", "grade", "-n", "0")[1]
+
+
+def test_an_idea_without_a_word_is_no_idea(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert golf(capsys, "research", "tried", " … ")[0] == 2

@@ -38,6 +38,18 @@ def register(verbs: verb.Verbs) -> None:
         "then a table (.npz) or the script that builds one (default: the challenge's)",
     )
     probe.add_argument("--claimed-bpb", type=verb.positive, metavar="BPB", help="with --bytes: a score to correct")
+    probe.add_argument(
+        "--repro",
+        metavar="PATH",
+        help="audit reproducibility instead: seeds, order, determinism and versions of a script, an experiment or a "
+        "folder with scripts, read and not run; exit 1 on an error (docs/reproducibility.md)",
+    )
+    probe.add_argument(
+        "--rerun",
+        type=verb.count,
+        metavar="N",
+        help="with --repro: then run it N times on the smoke tier's settings and one seed (--seed), and compare losses",
+    )
     probe.add_argument("--positions", type=verb.count, default=128, help="positions drawn at random (default: 128)")
     probe.add_argument("--tokens", type=verb.whole, default=256, help="length of each scored sequence (default: 256)")
     probe.add_argument(
@@ -150,6 +162,10 @@ def audit(arguments: argparse.Namespace) -> int:
     from golf.play import audit as audits
     from golf.report import progress, render, rulings  # noqa: F401, its views are registered
 
+    if arguments.repro is not None:
+        return _audit_repro(arguments)
+    if arguments.rerun is not None:
+        raise BadConfig("--rerun goes with --repro PATH: golf audit --repro train.py --rerun 2")
     if arguments.bytes:
         return _audit_bytes(arguments)
     with leftovers.asked_to_end(), progress.progress("auditing") as bar:
@@ -181,6 +197,37 @@ def _audit_bytes(arguments: argparse.Namespace) -> int:
         )
     render.show(counted, json=arguments.json)
     return 0 if counted.verdict == "exact" else 1
+
+
+def _audit_repro(arguments: argparse.Namespace) -> int:
+    """Exit 0 without an error, 1 with one or when a repetition differs."""
+    from golf.desk import repetition, reproducibility
+    from golf.report import render
+    from golf.report import reproducibility as views  # noqa: F401, its views are registered
+
+    workspace = _workspace()
+    subject = None
+    path = Path(arguments.repro)
+    if arguments.rerun is not None or not path.exists():
+        if workspace is None:
+            workspace = verb.opened()  # says what is missing
+        subject = repetition.find_subject(workspace, arguments.repro)
+        path = subject.script
+    found = reproducibility.audit(path)
+    if arguments.rerun is not None and subject is not None and workspace is not None:
+        with leftovers.asked_to_end():
+            repeated = repetition.repeat(
+                workspace,
+                subject,
+                runs=arguments.rerun,
+                seed=arguments.seed,
+                env=verb.settings(arguments.env),
+                beside=arguments.beside,
+                time_limit_s=arguments.time_limit,
+            )
+        found = found.model_copy(update={"repetition": repeated})
+    render.show(found, json=arguments.json)
+    return 0 if found.is_clean else 1
 
 
 def certify(arguments: argparse.Namespace) -> int:

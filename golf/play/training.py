@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,25 +110,54 @@ def train(setting: Setting, seed: int, should_stop: Callable[[], str | None]) ->
 
 def _here(setting: Setting, seed: int, root: Path, script: str, should_stop: Callable[[], str | None]) -> process.Ended:
     """The trainer as a process of this machine."""
-    python = setting.workspace.python
-    words = setting.experiment.command or setting.tier.command
-    command = [word.replace("{python}", python).replace("{script}", script) for word in words]
+    return run_here(
+        setting.workspace,
+        setting.experiment.command or setting.tier.command,
+        script,
+        {**threads(setting.tier.parallel_seeds), **setting.env},
+        seed=seed,
+        root=root,
+        log=setting.log(seed),
+        metrics=setting.metrics(seed),
+        stop_file=setting.stop_file(seed),
+        should_stop=should_stop,
+    )
+
+
+def run_here(
+    workspace: Workspace,
+    command: Sequence[str],
+    script: str,
+    settings: Mapping[str, str],
+    *,
+    seed: int,
+    root: Path,
+    log: Path,
+    metrics: Path,
+    stop_file: Path,
+    should_stop: Callable[[], str | None],
+    new_group: bool = False,
+) -> process.Ended:
+    """A trainer as a process of this machine, in `root`, under its settings and nothing else of this environment.
+
+    Raises:
+        JobFailed: it could not be started.
+    """
+    python = workspace.python
+    command = [word.replace("{python}", python).replace("{script}", script) for word in command]
     env = {
         **inherited(),
-        **threads(setting.tier.parallel_seeds),
-        **setting.env,
+        **settings,
         # torchrun lies beside the interpreter
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "SEED": str(seed),
         "RUN_ID": f"seed{seed}",
         "PYTHONDONTWRITEBYTECODE": "1",
-        progress.METRICS: str(setting.metrics(seed)),
-        progress.STOP: str(setting.stop_file(seed)),
+        progress.METRICS: str(metrics),
+        progress.STOP: str(stop_file),
     }
     try:
-        return process.run(
-            command, cwd=root, env=env, output=setting.log(seed), should_stop=should_stop, new_group=False
-        )
+        return process.run(command, cwd=root, env=env, output=log, should_stop=should_stop, new_group=new_group)
     except (OSError, ValueError) as error:
         raise JobFailed(f"the trainer could not be started: {' '.join(command)}: {error}") from error
 

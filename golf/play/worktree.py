@@ -42,6 +42,10 @@ def git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str
         MissingPackage: git is not installed.
         UnreadableInput: git failed; the message is git's own.
     """
+    return os.fsdecode(_output(folder, *arguments, env=env)).rstrip("\n")  # file names may be any bytes
+
+
+def _output(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> bytes:
     command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
@@ -51,7 +55,7 @@ def git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str
     if done.returncode != 0:
         reason = done.stderr.decode(errors="replace").strip()[-500:]
         raise UnreadableInput(f"git {arguments[0]} failed in {folder}: {reason}")
-    return os.fsdecode(done.stdout).rstrip("\n")  # file names may be any bytes
+    return done.stdout
 
 
 def toplevel(folder: Path) -> Path:
@@ -185,6 +189,17 @@ def files(folder: Path, commit: str) -> list[str]:
     inner = folder.resolve().relative_to(top.resolve()).as_posix()
     listed = git(top, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", commit, "--", f"{inner}/")
     return [name.removeprefix(f"{inner}/") for name in listed.split("\0") if name]
+
+
+def content(folder: Path, commit: str, name: str) -> bytes:
+    """A file of a snapshot, byte for byte; `name` is relative to `folder`.
+
+    Raises:
+        UnreadableInput: the commit is gone, or has no such file.
+    """
+    top = toplevel(folder)
+    inner = (folder.resolve().relative_to(top.resolve()) / name).as_posix()
+    return _output(top, "cat-file", "blob", f"{commit}:{inner}")
 
 
 @contextlib.contextmanager

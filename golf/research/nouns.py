@@ -92,4 +92,6 @@ class Competitor(Noun):
     is_credible: bool = False
     doubts: list[str] = []
     """Why it is not believed, or not yet."""
+    notes: list[str] = []
+    """What else is to be known of it, without being a reason to doubt; at most two."""
     published_at: AwareDatetime | None = None

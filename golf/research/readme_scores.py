@@ -1,6 +1,7 @@
 """The scores that a competitor's README states, and which of them is its own: the mean over its seeds.
 
-For a pull request of which no more than the text is known; where its logs are, `golf.referee.extraction` reads those.
+For a pull request of which no more than the text is known; where its logs are, `golf.referee.extraction` reads those,
+and where its submission.json has a score, `golf.research.submitted` reads that.
 What is surprising: the number at the top is often the best seed's, the README repeats other people's numbers more often
 than its own, and a difference or a spread looks like a score.
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from golf import rules
-from golf.referee.headline import BPB_MIN, readme_bpb
+from golf.referee.headline import readme_bpb
 from golf.referee.texts import TextFile
 from golf.research import foreign
 from golf.schema import Noun
@@ -23,6 +24,10 @@ from golf.schema import Noun
 LINES_MAX = 600
 LINE_CHARS_MAX = 600
 SEEDS_MAX = 50
+SCORE_MIN = 0.3
+"""Bits per byte; a smaller number in a text is a difference, a spread or a share more often than a score."""
+SAME_BPB = 1.5e-5
+"""One number, as four or five digits of it tell."""
 
 _NUMBER = r"\d\.\d{3,10}(?!\d)"
 _STATED = re.compile(
@@ -33,14 +38,21 @@ _STATED = re.compile(
 )
 _OTHERS = re.compile(
     r"baseline|\bsota\b|\bvs\b|versus|previous|prior|\bbeat|\bfrom\b|(?:PR|pull) ?#?\d|#\d{2,5}|improv|target|threshold"
-    r"|leader|current|record bar|expected|projected|estimat|pre-?quant|before|without|ablat|delta|Δ|std|±",
+    r"|leader|current|record bar|expected|projected|estimat|pre-?quant|before|without|ablat|delta|Δ|std|±"
+    r"|\bworse|\bbetter|\bgap\b|\bpenalty|\bgain",
     re.IGNORECASE,
 )
 """Words before a number in its clause that make it somebody else's, a difference, or not the final one."""
-_OTHERS_AFTER = re.compile(r"baseline|sota\b|previous|prior|pre-?quant|target|improv|lower|better", re.IGNORECASE)
+_OTHERS_AFTER = re.compile(
+    r"baseline|sota\b|previous|prior|pre-?quant|target|improv|(?:\w+ )?(?:lower|higher|better|worse|above|below)"
+    r"|gap\b|penalty|gain|delta|regress|more\b|less\b",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[;!?]\s|\.\s|, (?=[A-Za-z])|\(|\bdown to\b|\bto\b|→")
 _MEAN = re.compile(r"\b(?:mean|average|avg)\b", re.IGNORECASE)
 _SEED = re.compile(r"\bseeds?[ _=:#]{0,3}(\d{1,10})\b(?!-)", re.IGNORECASE)
+_SEED_CELL = re.compile(r"[*`~\s]{0,4}(?:(?:seed|run)[ _=:#]{0,3})?(\d{1,10})\b(?!\.\d)", re.IGNORECASE)
+"""What a row of seeds begins with; `H1` is a variant's name."""
 _COUNT = re.compile(r"\b(\d{1,2})[- ]seeds?\b|\b(?:over|of|across) (\d{1,2}) (?:seeds|runs)\b", re.IGNORECASE)
 _SPREAD = re.compile(r"\s?\*{0,2}\s?(?:±|\+/-)\s?(0\.\d{2,8})|\s?\(std:?\s?(0\.\d{2,8})\)")
 _CELL_NUMBER = re.compile(rf"[*`~\s]{{0,4}}({_NUMBER})[*`\s]{{0,4}}(?:(?:±|\+/-)\s?(0\.\d{{2,8}}))?[*`\s]{{0,4}}$")
@@ -78,15 +90,16 @@ class _Table(NamedTuple):
 def read(readme: str) -> ReadmeScores:
     """The score of a README, with what speaks against taking it for a mean."""
     text = foreign.clean(readme)
-    told = [one for one in _told(text.split("\n")[:LINES_MAX]) if one.val_bpb >= BPB_MIN]
+    told = [one for one in _told(text.split("\n")[:LINES_MAX]) if one.val_bpb >= SCORE_MIN]
     top = readme_bpb(TextFile("README.md", text))
     singles = [one for one in told if one.kind == "headline"]
     headline = next((one for one in singles if one.val_bpb == top), singles[0] if singles else None)
     mean = next((one for one in told if one.kind == "mean"), None)
     seeds: dict[int, float] = {}
+    is_twofold = False
     for one in told:
         if one.seed is not None and len(seeds) < SEEDS_MAX:
-            seeds.setdefault(one.seed, one.val_bpb)
+            is_twofold |= not _near(seeds.setdefault(one.seed, one.val_bpb), one.val_bpb)
     scores = list(seeds.values())
     own = math.fsum(scores) / len(scores) if len(scores) > 1 else None
     agree = own is not None and (mean is None or _near(own, mean.val_bpb))
@@ -96,24 +109,24 @@ def read(readme: str) -> ReadmeScores:
         val_bpb=next((value for value in candidates if value is not None), None),
         std_bpb=spread,
         num_seeds=len(scores) or (_counted(mean.quote) if mean else 0),
-        doubts=list(_doubts(headline, mean, scores, own)),
+        doubts=list(_doubts(headline, mean, scores, own)) if not is_twofold else [],
         told=told,
     )
 
 
 def _doubts(headline: Told | None, mean: Told | None, scores: Sequence[float], own: float | None) -> Iterator[str]:
+    """What can be shown; that a headline is another number than the mean may come of another stage, and is none."""
     if own is not None and mean is not None and not _near(own, mean.val_bpb):
-        yield f"it states a mean of {mean.val_bpb:.4f}, and its {len(scores)} seeds give {own:.4f}"
+        yield f"it states a mean of {mean.val_bpb:.4f}; a column of {len(scores)} seeds in its README gives {own:.4f}"
+        return  # and so which of them is the score is not known
     bar = mean.val_bpb if mean else own
-    if headline is None or bar is None or _near(headline.val_bpb, bar):
-        if mean is None and len(scores) < 2 and (headline or scores):
-            yield "one number, and not the mean over seeds"
+    if bar is None and len(scores) < 2 and (headline or scores):
+        yield "one number, and of how many seeds is not seen"
+    elif headline is None or bar is None or _near(headline.val_bpb, bar):
         return
-    if any(_near(headline.val_bpb, score) for score in scores):
+    elif any(abs(headline.val_bpb - score) < SAME_BPB for score in scores):
         which = "its best seed's" if headline.val_bpb < bar else "a single seed's"
         yield f"its headline {headline.val_bpb:.4f} is {which}; the mean of {len(scores)} is {bar:.4f}"
-    else:
-        yield f"its headline is {headline.val_bpb:.4f}, and its mean {bar:.4f}"
 
 
 def _near(one: float, other: float) -> bool:
@@ -148,7 +161,7 @@ def _told(lines: Sequence[str]) -> Iterator[Told]:
 def _table(head: str) -> _Table | None:
     """Columns of seed and score; of several scores the last that is not marked as an earlier stage."""
     names = [cell.strip(" *`").lower() for cell in head.strip("|").split("|")]
-    seeds = [number for number, name in enumerate(names) if re.search(r"\bseed\b|\brun\b", name)]
+    seeds = [number for number, name in enumerate(names) if re.match(r"(?:random |rng )?seed\b|run\b", name)]
     scores = [number for number, name in enumerate(names) if re.search(r"bpb", name) and not _OTHERS.search(name)]
     return _Table(seeds[0], scores[-1]) if seeds and scores else None
 
@@ -160,8 +173,8 @@ def _row(cells: Sequence[str], table: _Table, line: str) -> Iterator[Told]:
     if _MEAN.search(name):
         spread = float(match[2]) if match[2] else None
         yield Told(val_bpb=value, kind="mean", std_bpb=spread, quote=foreign.line(line, 120))
-    elif not _OTHERS.search(name) and (seed := re.search(r"\d{1,10}", name)):
-        yield Told(val_bpb=value, kind="seed", seed=int(seed[0]), quote=foreign.line(line, 120))
+    elif not _OTHERS.search(name) and (seed := _SEED_CELL.match(name)):
+        yield Told(val_bpb=value, kind="seed", seed=int(seed[1]), quote=foreign.line(line, 120))
 
 
 def _in_prose(line: str) -> Iterator[Told]:

@@ -345,7 +345,8 @@ def test_a_date_is_a_moment_in_utc_or_none(said: object) -> None:
 def test_an_instruction_in_a_readme_stays_text_of_an_item(fine: FixtureServer) -> None:
     item = visit(fine, "github_pulls").items[0]
     assert "Ignore all previous instructions" in item.text
-    assert set(item.details) <= {"repository", "number", "state", "updated_at", "version", "folders"}
+    own = {"repository", "number", "state", "updated_at", "version", "folders"}
+    assert set(item.details) <= own | {"submission", "submissions", "val_bpb"}
 
 
 def test_an_unknown_source_is_named_with_those_there_are() -> None:

@@ -14,6 +14,7 @@ from golf import leftovers
 from golf.errors import BadConfig
 from golf.referee import pull_requests
 from golf.referee.pull_requests import AddedFolder, Head
+from golf.research import submitted
 from golf.research.foreign import as_dict, line, moment
 from golf.research.nouns import Item
 from golf.research.sources import Found, Off
@@ -46,10 +47,11 @@ def fetch(since: datetime, settings: ResearchSettings, web: Web) -> Found:
     items = []
     with leftovers.folder("caddie-clone-") as place, contextlib.closing(pull_requests.Objects(folder)) as objects:
         for head, folders in found:
-            files = [(added, path) for added in folders for path in added.files if TOLD.fullmatch(path)][:TOLD_MAX]
+            told = {path: blob for added in folders for path, blob in added.files.items() if TOLD.fullmatch(path)}
+            paths = sorted(told, key=submitted.order)[:TOLD_MAX]
             to = place / str(head.number)
-            objects.write({path: added.files[path] for added, path in files}, to)
-            texts = [(path, (to / path).read_text(errors="replace")) for _, path in files if (to / path).is_file()]
+            objects.write({path: told[path] for path in paths}, to)
+            texts = [(path, (to / path).read_text(errors="replace")) for path in paths if (to / path).is_file()]
             items.append(item(settings.clone_of, head, folders, texts, datetime.now(UTC)))
     return Found(items)
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from golf.errors import BadConfig
+from golf.research import submitted
 from golf.research.foreign import as_dict, line, moment, prose
 from golf.research.nouns import Item
 from golf.research.sources import Found, Off, each, made, rows
@@ -97,17 +98,19 @@ def parse(answer: object, repository: str, now: datetime) -> list[Item]:
 def told_files(answer: object) -> list[tuple[str, str | None, str]]:
     """Of a pull request's files those that say what it is: path, content (None: not in the answer), its commit.
 
+    Of several folders the record track's come first, then the newest.
+
     Raises:
         WebFailed: it is no list of files.
     """
     found = []
     for entry in map(as_dict, rows(answer, "GitHub")):
         path, patch = str(entry.get("filename", "")), entry.get("patch")
-        if TOLD.fullmatch(path) and entry.get("status") != "removed" and len(found) < TOLD_MAX:
+        if TOLD.fullmatch(path) and entry.get("status") != "removed":
             is_whole = entry.get("status") == "added" and isinstance(patch, str)
             commit = re.search(r"[?&]ref=([0-9a-f]{7,64})", str(entry.get("contents_url", "")))
             found.append((path, added(str(patch)) if is_whole else None, commit[1] if commit else ""))
-    return found
+    return sorted(found, key=lambda file: submitted.order(file[0]))[:TOLD_MAX]
 
 
 def added(patch: str) -> str:
@@ -116,13 +119,15 @@ def added(patch: str) -> str:
 
 
 def with_files(pull: Item, files: list[tuple[str, str]]) -> Item:
-    """The pull request with its files' text behind its own."""
+    """The pull request with its files' text behind its own, and what its submission.json claims in its details."""
     text = "\n\n".join(
         [pull.text[: FILE_CHARS_MAX // 2], *(f"[{path}]\n{prose(said, FILE_CHARS_MAX)}" for path, said in files)]
     )
     folders = sorted({path.rpartition("/")[0] for path, _ in files})
-    details = {**pull.details, "folders": line(", ".join(folders), 500)} if folders else pull.details
-    return pull.model_copy(update={"text": prose(text), "details": details})
+    details = {"folders": line(", ".join(folders), 500)} if folders else {}
+    return pull.model_copy(
+        update={"text": prose(text), "details": {**pull.details, **details, **submitted.details(files)}}
+    )
 
 
 def _whole(web: Web, root: str, file: tuple[str, str | None, str]) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """What a submission says it builds on: pull requests and record folders, the nearest first.
 
 Nearest is what submission.json names as its base, then what the README builds on, forks, extends or reproduces, in its
-order, then whatever is credited. A pull request that is only compared with is no parent, unless it is credited as well.
+order, then whatever is credited. A pull request that is only compared with is no parent, unless it is credited as well;
+nor is a bare `#3`, which is a rank or an item of a list, nor what a range such as `#1-#8` runs over.
 """
 
 import re
@@ -12,6 +13,8 @@ PARENTS_MAX = 12
 README_LINES_MAX = 400
 LINE_CHARS_MAX = 1_000
 DEPTH_MAX = 4
+RANK_MAX = 20
+"""Up to here `#n` by itself is a rank, a record or an item of a list; a pull request is written `PR #n` or `pull/n`."""
 
 _BASE_KEYS = re.compile(
     r"^(?:base|based_on|base_(?:pr|record|submission|repo|stack|model)|parent(?:_pr|_record|_submission)?|upstream_pr"
@@ -22,8 +25,23 @@ _NUMBER_KEYS = re.compile(r"(?:^|_)prs?$")
 _PULL = re.compile(
     r"(?:(?<![A-Za-z0-9])PRs?[\s_]{0,2}#?\s{0,2}|(?<![\w&])#|\bpulls?/)(\d{1,5})(?!\d|\.\d|\w)", re.IGNORECASE
 )
+_RANGE = re.compile(
+    r"(?:\b(?:PRs?|records?|pulls?)\s{0,2})?#\d{1,5}\s{0,2}(?:[-‐-—…]|\.\.\.?|to|through)\s{0,2}#?\d{1,5}(?![\d.]\d|\w)"
+    r"|\bPRs?\s{0,2}\d{1,5}\s{0,2}[-‐-—]\s{0,2}\d{1,5}(?!\w)",
+    re.IGNORECASE,
+)
+_SAME_FAULT = re.compile(
+    r"\bsame (?:\w+ ){0,2}(?:cause|reason|bug|issue|problem|fault|failure|mistake|effect|finding)s? "
+    r"(?:\w+ )?(?:as|in|of)\b",
+    re.IGNORECASE,
+)
+"""What it has in common with another, and does not come from there."""
+_OWN = re.compile(r"#(\d{1,5})[*\s]{0,3}\(this (?:PR|submission|one|work)\)|\bthis PR \(#(\d{1,5})\)", re.IGNORECASE)
+_OWN_TITLE = re.compile(r"[*#>\s]{0,6}PR\s?#?(\d{1,5})[*\s]{0,3}(?:\||$)")
+"""In one of the first lines, before a bar or alone: `**PR #363 | Non-record submission**`."""
+TITLE_LINES = 5
 _DIGIT = re.compile(r"\d")
-_LIST = re.compile(r"\bPRs?\s+#?\d{1,5}(?:\s*(?:,|and|/|\+|&)\s*#?\d{1,5})+")
+_LIST = re.compile(r"\bPRs?\s+#?\d{1,5}(?:\s*(?:,|and|/|\+|&)\s*#?\d{1,5}(?!\d|\.\d|\w))+")
 _FOLDER = re.compile(r"\b(20\d\d-[01]\d-[0-3]\d_[\w.+-]{3,120})")
 _BUILDS = re.compile(
     "|".join(
@@ -50,6 +68,7 @@ def parents(table: Mapping[str, Any], readme: Sequence[str], own: Sequence[str] 
     """Pull requests as `#1493` and record folders, nearest first; `own` are names that mean the submission itself."""
     near: list[str] = []
     far: list[str] = []
+    own = [*own, *_own(readme)]
     for key, value in list(table.items())[:200]:
         if _BASE_KEYS.match(key):
             near += _references(value, is_number=True)
@@ -60,7 +79,7 @@ def parents(table: Mapping[str, Any], readme: Sequence[str], own: Sequence[str] 
         line = line[:LINE_CHARS_MAX]
         if line.startswith("#"):
             crediting = _CREDITS.search(line) is not None
-        if not _DIGIT.search(line):  # and so no reference either
+        if not _DIGIT.search(line) or _SAME_FAULT.search(line):  # and so no reference, or none to a base
             continue
         if _BUILDS.search(line):
             near += _of_sentences(line)
@@ -68,6 +87,15 @@ def parents(table: Mapping[str, Any], readme: Sequence[str], own: Sequence[str] 
             far += _in_text(line)
     found = dict.fromkeys(name for name in (*near, *far) if name not in own)
     return list(found)[:PARENTS_MAX]
+
+
+def _own(readme: Sequence[str]) -> Iterator[str]:
+    """Its own number, where the README calls it that: not every caller knows it."""
+    for number, line in enumerate(readme[:README_LINES_MAX]):
+        for match in _OWN.finditer(line[:LINE_CHARS_MAX]):
+            yield f"#{int(match[1] or match[2])}"
+        if number < TITLE_LINES and (match := _OWN_TITLE.match(line)):
+            yield f"#{int(match[1])}"
 
 
 def _of_sentences(line: str) -> Iterator[str]:
@@ -80,11 +108,16 @@ def _of_sentences(line: str) -> Iterator[str]:
 
 def _in_text(text: str) -> list[str]:
     """References in the order they stand."""
-    found = [(match.start(), f"#{int(match[1])}") for match in _PULL.finditer(text) if int(match[1])]
+    text = _RANGE.sub(" ", text)
+    found = [(match.start(), f"#{int(match[1])}") for match in _PULL.finditer(text) if _is_pull(match)]
     for match in _LIST.finditer(text):
         found += [(match.start() + n.start(), f"#{int(n[0])}") for n in re.finditer(r"\d+", match[0])]
     found += [(match.start(), match[1].rstrip(".")) for match in _FOLDER.finditer(text)]
     return [name for _, name in sorted(found)]
+
+
+def _is_pull(match: re.Match[str]) -> bool:
+    return int(match[1]) > (0 if match[0][0] in "Pp" else RANK_MAX)
 
 
 def _references(value: Any, is_number: bool, depth: int = 0) -> list[str]:
@@ -94,7 +127,8 @@ def _references(value: Any, is_number: bool, depth: int = 0) -> list[str]:
         return [f"#{value}"] if is_number and 0 < value < 100_000 else []
     if isinstance(value, str):
         text = value[:LINE_CHARS_MAX]
-        return [f"#{int(text)}"] if is_number and re.fullmatch(r"\d{1,5}", text) else _in_text(text)
+        number = re.fullmatch(r"#?(\d{1,5})", text) if is_number else None
+        return [f"#{int(number[1])}"] if number else _in_text(text)
     found: list[str] = []
     if isinstance(value, dict):
         for key, inside in list(value.items())[:50]:

@@ -191,8 +191,10 @@ def _record(capsule: Capsule, logs: Logs) -> Iterator[str]:
         elif log.eval_time_s > eval_limit:
             yield f"{seed.log}: evaluated {log.eval_time_s:.3f} s, the record track has {eval_limit:.0f} s"
         if log.world_size != GPUS:
-            said = "does not say on how many GPUs" if log.world_size is None else f"is of {log.world_size} GPU(s)"
-            yield f"{seed.log} {said} it ran, and a record is made on {GPUS}"
+            said = (
+                "does not say on how many GPUs it ran" if log.world_size is None else f"is of {log.world_size} GPU(s)"
+            )
+            yield f"{seed.log} {said}, and a record is made on {GPUS}"
         if is_subset(seed):
             yield f"seed {seed.seed} was scored on a subset ({seed.scored_on}); a record is scored on the whole split"
     if not _ACCELERATOR.search(capsule.hardware or ""):

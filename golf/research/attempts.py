@@ -70,6 +70,13 @@ class Attempt(Noun):
         """Whether it improved on what was known."""
         return self.gain_bpb is not None and self.gain_bpb > 0
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether it crashed or measured no better than what was known; what was kept or never compared is none."""
+        if self.outcome == "crash":
+            return True
+        return self.outcome != "keep" and self.gain_bpb is not None and not self.is_win
+
 
 def of_workspace(workspace: Workspace) -> list[Attempt]:
     """The ledger's rows as attempts, oldest first, with what their claims say where the folders are still there.
@@ -120,6 +127,45 @@ def gained(row: Row, best: dict[str, float]) -> float | None:
     if row.status == "keep" and score is not None:
         best[row.tier] = min(score, math.inf if before is None else before)
     return None if score is None or before is None else before - score
+
+
+def idea(name: str, words: str) -> str:
+    """What makes two ledger rows one idea on two tiers: their words, else their name; case and spaces do not count."""
+    return " ".join((words or name).casefold().split())
+
+
+def ideas(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """The same with each own idea once: its run on another tier is no second attempt, it settles the first one.
+
+    The later tier's gain counts where it has one, and the cheaper run's cost: that is what an attempt takes, and
+    what comes after it is another decision. On the same tier again is another attempt.
+    """
+    found: list[Attempt] = []
+    places: dict[str, tuple[int, set[str]]] = {}
+    for one in attempts:
+        if one.source == "experiment":
+            place, tiers = places.get(key := idea(one.name, one.text), (-1, {one.tier}))
+            if one.tier not in tiers:
+                tiers.add(one.tier)
+                found[place] = _settled(found[place], one)
+                continue
+            places[key] = len(found), {one.tier}
+        found.append(one)
+    return found
+
+
+def _settled(first: Attempt, later: Attempt) -> Attempt:
+    if later.outcome == "crash":  # of a machine, as far as is known: the idea ran before
+        return first
+    return first.model_copy(
+        update={
+            "techniques": narrowest([*first.techniques, *later.techniques]),
+            "gain_bpb": first.gain_bpb if later.gain_bpb is None else later.gain_bpb,
+            "cost_usd": min(first.cost_usd, later.cost_usd),
+            "at": later.at or first.at,
+            "outcome": later.outcome,
+        }
+    )
 
 
 def of_competitors(competitors: Iterable[Competitor]) -> list[Attempt]:

@@ -1,6 +1,8 @@
 """Where to go next: technique families, and the techniques within, by what they promise (`golf.research.bandit`).
 
-A family promises what its best technique does. One direction in four is off the beaten track (S99): the least tried
+A family promises what its best technique does that gained before; where the current best has all of those already, what
+the family as a whole does. A family that gained nothing yet promises nothing: untried it is unexplored, tried it comes
+last. One direction in four is off the beaten track (S99): the least tried
 ones, whatever their score, which the score alone would never choose. The same history gives the same list.
 """
 
@@ -13,7 +15,7 @@ from typing import Literal
 from golf.errors import BadConfig
 from golf.referee import techniques
 from golf.research import bandit, foreign
-from golf.research.attempts import Attempt
+from golf.research.attempts import Attempt, ideas
 from golf.schema import Noun
 
 OFF_TRACK_SHARE = 0.25
@@ -28,10 +30,16 @@ NAMED_MAX = 3
 FAILED_MAX = 2
 """Own attempts in one family that are told."""
 
+HAD_MAX = 2
+"""Techniques of one family that are named because the best has them."""
+
+GAIN_DIGITS = 5
+"""Of an expected gain in bits per byte, as it is shown: what is smaller makes no gain the larger one."""
+
 RENDERED_BYTES_MAX = 2_000
 
-Track = Literal["promising", "off the beaten track", "unexplored"]
-"""unexplored: stands in where too few promise anything."""
+Track = Literal["promising", "off the beaten track", "unexplored", "nothing gained yet"]
+"""Where too few promise anything unexplored ones stand in, never tried, and then those that gained nothing yet."""
 
 
 class NextStep(Noun):
@@ -42,13 +50,15 @@ class NextStep(Noun):
     techniques: list[str]
     """The best of it, at most three."""
     tries: int
-    """Of the family's techniques, one's own and others'."""
+    """Of the family's techniques, one's own and others'; an idea's runs on several tiers are one."""
     wins: int
+    """Of those, as are the tries."""
     expected_gain_bpb: float | None
-    """Of one attempt at its best technique; None where nothing was ever measured."""
+    """Of one attempt at its best technique; None where nothing gained yet that it could rest on."""
     failed: list[str]
-    """Own attempts in it that gained nothing, newest first, with how they ended; at most two."""
+    """Own attempts in it that crashed or were measured no better, newest first, with how they ended; at most two."""
     reason: str
+    """Whose attempts gained, what the best has already, and why it stands before a larger gain where it does."""
 
 
 class NextSteps(Noun):
@@ -77,7 +87,7 @@ def next_directions(
         off_track: Share of them off the beaten track, 0 to 1.
         human_share: Share of experiments that a person directs, 0 to 1.
         have: Techniques that the current best already has: no directions, nor are the wider ones they belong to.
-        now: When attempts are looked back on from; default: they do not age.
+        now: When attempts are looked back on from; default: one's own from the newest of one's own, others' likewise.
 
     Raises:
         BadConfig: a share is not between 0 and 1, or `count` is below 1.
@@ -88,11 +98,13 @@ def next_directions(
     if count < 1:
         raise BadConfig(f"count is at least 1 (got {count})")
     known = techniques.catalogue()
-    had = techniques.with_parents(id for id in have if id in known)
+    attempts = ideas(attempts)
+    own = [id for id in have if id in known]
+    had = techniques.with_parents(own)
     scored: defaultdict[str, list[bandit.Scored]] = defaultdict(list)
     for row in bandit.scored(attempts, now=now):
         if row.technique not in had and known[row.technique].forbidden is None:
-            scored[row.family].append(row)  # families come by their best technique
+            scored[row.family].append(row)
     touching: defaultdict[str, list[Attempt]] = defaultdict(list)
     for one in attempts:
         for family in one.families if one.is_tried else ():
@@ -103,21 +115,27 @@ def next_directions(
     quiet = sorted((family for family in fresh if family != HABITS), key=lambda family: len(touching[family]))
     share = math.floor(wanted * off_track + 0.5)
     off = quiet[:share]
-    promising = [family for family in scored if family not in off][: wanted - len(off)]
-    steps = [_step(one, "promising", scored[one], fresh[one], touching[one]) for one in promising]
-    spare = [family for family in quiet if family not in (*off, *promising)] if share else []
+    promises = _promises(bandit.families(attempts, now=now), scored, fresh)
+    promising = [one for one in promises if one.family not in off][: wanted - len(off)]
+
+    def step(family: str, track: Track, promise: bandit.Scored | None = None, why: str = "") -> NextStep:
+        there = [id for id in own if known[id].family == family and not known[id].baseline]
+        return _step(family, track, scored[family], fresh[family], touching[family], promise, there, why)
+
+    steps = [step(one.family, "promising", one, _why(one, promising[n:])) for n, one in enumerate(promising, start=1)]
+    taken = {*off, *(one.family for one in promising)}
+    spare = [family for family in quiet if family not in taken] if share else []
     for family in spare[: wanted - len(off) - len(promising)]:
-        steps.append(_step(family, "unexplored", scored[family], fresh[family], touching[family]))
+        steps.append(step(family, "nothing gained yet" if touching[family] else "unexplored"))
     every = max(1, round(wanted / len(off))) if off else 0
     for place, family in enumerate(off, start=1):
-        step = _step(family, "off the beaten track", scored[family], fresh[family], touching[family])
-        steps.insert(place * every - 1, step)
+        steps.insert(place * every - 1, step(family, "off the beaten track"))
     return NextSteps(steps=steps, human_share=human_share, human_slots=human_slots)
 
 
 def render(found: NextSteps, bytes_max: int = RENDERED_BYTES_MAX) -> str:
     """The directions in words, at most `bytes_max` bytes of UTF-8, cut at a direction's end."""
-    head = "Next directions (expected gain per dollar; one line each):"
+    head = "Next directions (by expected gain per dollar; one line each):"
     if found.human_slots:
         head = f"{found.human_slots} of the next experiments are a person's to direct. {head}"
     lines = [head]
@@ -153,30 +171,75 @@ def _fresh(attempts: Iterable[Attempt], had: set[str]) -> Mapping[str, list[str]
     }
 
 
+def _promises(
+    families: Mapping[str, bandit.Scored],
+    scored: Mapping[str, Sequence[bandit.Scored]],
+    fresh: Mapping[str, Sequence[str]],
+) -> list[bandit.Scored]:
+    """The best promise of every family that holds one up with a win, the highest score first, then the less tried."""
+    found: list[bandit.Scored] = []
+    for family, whole in families.items():
+        best = next((row for row in scored.get(family, ()) if row.wins), None)
+        if best is None and whole.wins and fresh.get(family):
+            best = whole  # what gained is there already; what is like it was not tried
+        if best is not None:
+            found.append(best)
+    return sorted(found, key=lambda one: (-one.score, families[one.family].tries, one.family))
+
+
+def _why(one: bandit.Scored, later: Sequence[bandit.Scored]) -> str:
+    """Why it stands before a larger expected gain; empty where it does not."""
+    gain = round(one.gain_bpb, GAIN_DIGITS)
+    larger = [other for other in later if round(other.gain_bpb, GAIN_DIGITS) > gain]
+    if not larger:
+        return ""
+    if all(one.gain_bpb / one.price_usd >= other.gain_bpb / other.price_usd for other in larger):
+        return f"ahead for its price, ${one.price_usd:.2f} an attempt"
+    return "ahead because less is known of it"
+
+
 def _step(
-    family: str, track: Track, scored: Sequence[bandit.Scored], fresh: Sequence[str], touching: Sequence[Attempt]
+    family: str,
+    track: Track,
+    scored: Sequence[bandit.Scored],
+    fresh: Sequence[str],
+    touching: Sequence[Attempt],
+    promise: bandit.Scored | None,
+    there: Sequence[str],
+    why: str,
 ) -> NextStep:
-    tried = [row.technique for row in scored]
-    wins = sum(one.is_win for one in touching)
-    failed = [one for one in reversed(touching) if one.source == "experiment" and not one.is_win]
-    gain = None
-    if track == "promising":
-        gain = scored[0].gain_bpb
-        reason = f"{wins} of {len(touching)} attempts gained; {gain:.5f} BPB expected"
-    elif touching:
-        reason = f"only {len(touching)} attempts, {wins} gained"
-    else:
-        reason = "never tried"
+    won = [row.technique for row in scored if row.wins]
+    lost = [row.technique for row in scored if not row.wins]
+    failed = [one for one in reversed(touching) if one.source == "experiment" and one.is_failure]
+    said = [_record(touching)]
+    if promise is not None:
+        said.append(f"{promise.gain_bpb:.{GAIN_DIGITS}f} BPB expected")
+    if why:
+        said.append(why)
+    if there:
+        said.append(f"the best has {', '.join(there[:HAD_MAX])} already")
     return NextStep(
         family=family,
         track=track,
-        techniques=[*tried, *fresh][:NAMED_MAX] if track == "promising" else [*fresh, *tried][:NAMED_MAX],
+        techniques=[*won, *fresh, *lost][:NAMED_MAX] if promise else [*fresh, *won, *lost][:NAMED_MAX],
         tries=len(touching),
-        wins=wins,
-        expected_gain_bpb=gain,
+        wins=sum(one.is_win for one in touching),
+        expected_gain_bpb=promise and promise.gain_bpb,
         failed=[f"{foreign.line(one.text or one.name, 60)!r} {_ended(one)}" for one in failed[:FAILED_MAX]],
-        reason=f"{reason}.",
+        reason=f"{'; '.join(said)}.",
     )
+
+
+def _record(touching: Sequence[Attempt]) -> str:
+    """How many gained, and whose they were."""
+    if not touching:
+        return "never tried, here or by anybody known"
+    wins, tries = sum(one.is_win for one in touching), len(touching)
+    own = [one for one in touching if one.source == "experiment"]
+    if len(own) == tries:
+        return f"{wins} of {tries} attempts gained here"
+    here = f"here {sum(one.is_win for one in own)} of {len(own)}" if own else "here none"
+    return f"{wins} of {tries} attempts gained, others' included ({here})"
 
 
 def _ended(one: Attempt) -> str:

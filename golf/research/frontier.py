@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from golf.referee.techniques import Family
-from golf.research.attempts import OTHER, Attempt
+from golf.research.attempts import OTHER, Attempt, idea, ideas, named
 from golf.research.likeness import Likeness, likeness
 from golf.schema import Noun, Row
 
@@ -49,6 +49,7 @@ class FamilyCoverage(Noun):
     rounds_since: int | None
     """Own experiments since it was last touched, 0 for the newest; None when never."""
     wins: int
+    """Ideas of those that gained, once for all the tiers it ran on."""
     best_gain_bpb: float | None
     spent_usd: float
     """Its share: an attempt's cost is split evenly over its families."""
@@ -73,6 +74,7 @@ class Coverage(Noun):
     families: list[FamilyCoverage]
     """Every family of the catalogue, in its order, and `other` when something fits none."""
     never_tried: list[str]
+    """Families without an experiment of one's own."""
     window: int
     """How many of the last own experiments the numbers below are about."""
     diversity: float | None
@@ -89,7 +91,9 @@ class Ratio(Noun):
     """Local experiments per promoted one."""
 
     local: int
+    """Rows that cost nothing."""
     promoted: int
+    """Ideas that a row, local or paid, says were promoted or await their paid run."""
     per_promoted: float | None
     """None before the first promotion."""
     published: float = PUBLISHED_RATIO
@@ -148,9 +152,12 @@ def loops(own: Sequence[Attempt], window: int = WINDOW) -> list[Loop]:
 
 
 def ratio(rows: Sequence[Row]) -> Ratio:
-    """Local experiments (rows that cost nothing) for each that was promoted or awaits its paid run (S116)."""
+    """Local experiments (rows that cost nothing) for each idea that was promoted or awaits its paid run (S116).
+
+    The mark is on the local row, on the paid one, or on both: one idea is told by its words.
+    """
     local = [row for row in rows if row.cost_usd == 0]
-    promoted = sum(row.promoted != "no" for row in local)
+    promoted = len({idea(*named(row.description)) for row in rows if row.promoted != "no"})
     if not promoted:
         return Ratio(
             local=len(local), promoted=0, per_promoted=None, reason=f"none of {len(local)} local runs was promoted yet"
@@ -208,7 +215,7 @@ def _covered(family: str, own: Sequence[Attempt], attempts: Sequence[Attempt]) -
         family=family,
         tries=len(mine),
         rounds_since=ages[0] if ages else None,
-        wins=sum(one.is_win for one in mine),
+        wins=sum(one.is_win for one in ideas(mine)),
         best_gain_bpb=max((one.gain_bpb for one in mine if one.gain_bpb is not None), default=None),
         spent_usd=math.fsum(one.cost_usd / len(one.families) for one in mine),
         tries_by_others=len(others),

@@ -26,13 +26,13 @@ class Outlook(Noun):
     diversity: float | None
     """Of the families of the last ten own experiments: 0 one family, 1 even; None for fewer than two."""
     never_tried: list[str]
-    """Families that no experiment of one's own touched."""
+    """Families that no experiment of one's own touched; others may have, and the steps' reasons count those too."""
     own: int
     others: int
     items: int
     """Experiments, competitors and things read that this rests on."""
     local_per_promoted: float | None
-    """Local experiments for each promoted one; about 20 in the published loop. None before the first."""
+    """Local runs for each idea that was promoted; about 20 in the published loop. None before the first."""
 
 
 def outlook(workspace: Workspace, count: int = COUNT) -> Outlook:
@@ -51,7 +51,6 @@ def outlook(workspace: Workspace, count: int = COUNT) -> Outlook:
         off_track=settings.off_track,
         human_share=settings.human_share,
         have=standing(workspace).proven,
-        now=max((one.at for one in found if one.at is not None), default=None),  # old is what newer things came after
     )
     clustered = []
     if covered.clustered_in is not None:

@@ -128,8 +128,24 @@ def test_s59_money_that_buys_neither_gain_nor_anything_new_is_a_loop() -> None:
 
 def test_s116_local_experiments_per_promoted_one_stand_beside_the_published_20() -> None:
     rows = [row(f"e{n}", 1.2, promoted="pending" if n == 0 else "no") for n in range(20)]
-    found = ratio([*rows, row("paid", 1.1, cost=3.5, promoted="yes")])
+    found = ratio([*rows, row("e0", 1.1, cost=3.5, promoted="yes")])
     assert (found.local, found.promoted, found.per_promoted, found.published) == (20, 1, 20.0, 20.0)
+
+
+def test_s116_the_mark_counts_on_the_local_row_on_the_paid_one_and_once_on_both() -> None:
+    local = [row(f"e{n}: idea {n}", 1.2, "keep") for n in range(4)]
+    assert ratio([*local, row("e0-paid: Idea 0", 1.1, "keep", 10.0, "yes")]).per_promoted == 4.0
+    marked = [row("e0: idea 0", 1.2, "keep", promoted="pending"), *local[1:]]
+    both = [*marked, row("e0-paid: idea 0", 1.1, "keep", 10.0, "yes")]
+    assert (ratio(both).local, ratio(both).promoted) == (4, 1)
+    assert ratio([*both, row("e1-paid: idea 1", 1.1, cost=10.0, promoted="pending")]).per_promoted == 2.0
+
+
+def test_s59_an_idea_that_gained_on_two_tiers_is_one_win_of_two_experiments() -> None:
+    rows = [row("base", 1.25, "keep"), row("e1: EMA of the weights", 1.24, "keep")]
+    paid = [one.model_copy(update={"tier": "paid", "val_bpb": (one.val_bpb or 0) - 0.1}) for one in rows]
+    averaging = {one.family: one for one in coverage(of_rows([*rows, *paid])).families}["averaging"]
+    assert (averaging.tries, averaging.wins) == (2, 1)
 
 
 def test_s116_without_a_promotion_there_is_no_ratio_but_a_reason() -> None:

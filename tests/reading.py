@@ -60,6 +60,7 @@ def surveyed(workspace: Workspace, many: int) -> None:
             name=f"PR #{number} {INJECTION}", number=number, author="a" * 80, techniques=["bigram_hash", "int6"],
             val_bpb=1.2 - number / 10_000, std_bpb=0.001, num_seeds=3, parents=[f"#{number - 3}", "x" * 160],
             is_credible=number % 3 == 0, doubts=[] if number % 3 == 0 else [f"{INJECTION} " * 3] * 3,
+            notes=[f"{INJECTION} " * 3] * 2,
             published_at=NOW - timedelta(days=many - number),
         )
         for number in range(many)

@@ -110,7 +110,7 @@ def _(noun: Competitor) -> dict[str, Any]:
 
 @render.view.register
 def _(noun: Leaderboard) -> View:
-    columns = ("name", "val_bpb", "val_bpb_std", "seeds", "techniques", "_reason")
+    columns = ("name", "val_bpb", "val_bpb_std", "seeds", "techniques")
     return View(
         "leaderboard",
         [
@@ -119,8 +119,8 @@ def _(noun: Leaderboard) -> View:
             Fact("baseline_bpb", noun.baseline_bpb),
             Fact("submissions", f"{noun.submissions}, {noun.scored} with a score, {noun.credible} credible"),
             Fact("surveyed", noun.surveyed),
-            Table("credible", columns, [_place(one) for one in noun.leaders]),
-            Table("not believed", columns, [_place(one) for one in noun.doubted]),
+            Table("credible", (*columns, "_note"), [_place(one) for one in noun.leaders]),
+            Table("not believed", (*columns, "_reason"), [_place(one) for one in noun.doubted]),
             *([Fact("not_believed_in_all", noun.doubted_total)] if noun.doubted_total else []),
             *([Fact("lineage", " ← ".join(noun.lineage))] if noun.lineage else []),
             Fact("records", noun.records),
@@ -135,7 +135,8 @@ def _(noun: Leaderboard) -> View:
 
 
 def _place(one: Place) -> tuple[Any, ...]:
-    return one.name, one.val_bpb, one.std_bpb, one.num_seeds, ", ".join(one.techniques) or None, one.doubt or None
+    said = one.doubt or one.note or None
+    return one.name, one.val_bpb, one.std_bpb, one.num_seeds, ", ".join(one.techniques) or None, said
 
 
 @render.view.register

@@ -19,6 +19,9 @@ from golf.workspace import Workspace
 
 HEARSAY = "hearsay.json"
 
+READING = 2
+"""Raised when the same texts come to something else, so that what is kept is read anew; 2: submission.json first."""
+
 
 class Hearsay(Noun):
     """By words alone; no log and no script was read."""
@@ -77,4 +80,4 @@ def _state(workspace: Workspace) -> str:
     except FileNotFoundError:
         file = []
     research = workspace.config.research.submissions_of
-    return json.dumps([version("caddie"), *file, *research, workspace.challenge.baseline_bpb])
+    return json.dumps([version("caddie"), READING, *file, *research, workspace.challenge.baseline_bpb])

@@ -21,6 +21,8 @@ LINEAGE_MAX = 6
 """Steps back from the leader."""
 
 DOUBT_CHARS = 90
+NOTE_CHARS = 80
+"""Of each note: the figure that it is about, and no more."""
 
 
 class Place(Noun):
@@ -34,6 +36,8 @@ class Place(Noun):
     techniques: list[str]
     doubt: str = ""
     """Why it is not believed; empty for a credible one."""
+    note: str = ""
+    """What the referee notes of a credible one without doubting it: a limit that is met only as the rules count."""
 
 
 class Step(Noun):
@@ -159,6 +163,7 @@ def _place(one: Competitor) -> Place:
         num_seeds=one.num_seeds,
         techniques=one.techniques[:3],
         doubt="" if one.is_credible else foreign.line("; ".join(one.doubts) or "not said why", DOUBT_CHARS),
+        note="; ".join(foreign.line(note, NOTE_CHARS) for note in one.notes) if one.is_credible else "",
     )
 
 

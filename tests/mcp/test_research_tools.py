@@ -238,6 +238,8 @@ def test_the_leaderboard_believes_only_the_credible(crowd: Workspace) -> None:
     assert told["leaders"][0]["name"].startswith("PR #297 ")
     assert told["target_bpb"] == told["leaders"][0]["val_bpb"] == pytest.approx(1.1703)
     assert all(one["doubt"] for one in told["doubted"])
+    assert told["leaders"][0]["note"].count("; ") == 1  # two, each cut
+    assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= 1900
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -114,6 +114,20 @@ def test_what_is_within_the_rules_raises_no_doubt(said: dict[str, Any]) -> None:
     assert only(placed(**said)).doubts == []
 
 
+def test_limits_that_are_met_only_as_the_rules_count_are_noted_and_not_doubted() -> None:
+    notes = [
+        finding("note", "16,033,980 bytes as shipped", "SIZE_OVER"),
+        finding("note", "604.3 s with calibration", "TIME_OVER_TRAIN"),
+        finding("note", "a comment", "EVIDENCE_WEAK"),
+        finding("note", "x" * 500, "TIME_OVER_EVAL"),
+    ]
+    one = only(placed(findings=notes))
+    assert one.is_credible
+    assert one.notes == ["SIZE_OVER: 16,033,980 bytes as shipped", "TIME_OVER_TRAIN: 604.3 s with calibration"]
+    assert len(only(placed(findings=notes[-1:])).notes[0]) <= competitors.NOTE_CHARS
+    assert only(placed(verdict="review", findings=[finding("flag", code="SIZE_OVER")])).notes == []
+
+
 def rival(name: str, val_bpb: float | None, is_credible: bool) -> Competitor:
     return Competitor(name=name, val_bpb=val_bpb, is_credible=is_credible, doubts=[] if is_credible else ["a doubt"])
 

@@ -256,6 +256,9 @@ def test_what_texts_come_to_follows_the_cache(here: Workspace) -> None:
     assert hearsay.hearsay(here) == first
     (place.folder(here) / hearsay.HEARSAY).write_text("{")
     assert hearsay.hearsay(here) == first
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hearsay, "READING", hearsay.READING + 1)
+        assert hearsay.hearsay(here).state != first.state  # read in another way, so read anew
     keep(here, item("Another thing about EMA of weights.", id="url:z", title="EMA"))
     assert len(hearsay.hearsay(here).proposals) == 2
 
@@ -276,6 +279,22 @@ def test_the_credible_best_moves_the_target_and_the_line(here: Workspace, capsys
     told(capsys, "research", "inject")
     assert "**SOTA: 1.0600 bpb. Baseline: 1.2244 bpb.**" in (here.root / "program.md").read_text()
     assert "fantasy" in between(here, "competitors") and "no log gives its score" in between(here, "competitors")
+
+
+def test_the_leaderboard_tells_a_leader_s_notes_beside_it(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = ["SIZE_OVER: 16,033,980 bytes as shipped; " + "and so on " * 9, "TIME_OVER_TRAIN: 604.3 s in all"]
+    survey(
+        here,
+        competitor(name="fantasy", number=1, val_bpb=0.9, is_credible=False, doubts=["no log"], notes=notes),
+        competitor(name="leader", number=2, val_bpb=1.06, notes=notes),
+        competitor(name="origin", number=3, val_bpb=1.1),
+    )
+    board = told(capsys, "leaderboard")
+    assert [bool(one["note"]) for one in (*board["leaders"], *board["doubted"])] == [True, False, False]
+    note = board["leaders"][0]["note"]
+    assert "16,033,980" in note and "…; TIME_OVER_TRAIN: 604.3 s in all" in note and len(note) < 130
+    code, out, _ = golf(capsys, "leaderboard")
+    assert code == 0 and "16,033,980" in out and "604.3 s" in out and "no log" in out
 
 
 @given(

@@ -24,6 +24,8 @@ _PASSES = frozenset(
     ("list", "tuple", "iter", "filter", "map", "enumerate", "zip", "reversed", "str", "chain", "from_iterable", "tqdm",
      "array", "asarray", "tensor", "join", "dict", "fromkeys", "Path", "next", "choice", "sample")
 )  # fmt: skip
+VALUES_MAX = 50
+"""Assignments and uses of one name that are followed."""
 _HARMLESS = frozenset(
     ("unlink", "remove", "rmtree", "rmdir", "print", "touch", "mkdir", "chmod", "copy", "copy2", "copyfile", "move",
      "rename", "info", "debug", "warning", "add", "discard", "update", "symlink_to", "close", "log")
@@ -47,7 +49,7 @@ def files(program: Program, environment: dict[str, str]) -> Iterator[Finding]:
             yield at(
                 call.place.module, call.node, "FILE_ORDER", "error",
                 f"{call.last} gives files in the file system's order, which is another one on another disk or copy",
-                f"sorted({ast.unparse(call.node)[:80]})",
+                "sorted(...) around the listing",
             )  # fmt: skip
 
 
@@ -175,32 +177,20 @@ def _is_set(module: Module, node: ast.AST, hops: int = 2) -> bool:
         return not (isinstance(node.elt, ast.Call) and last_name(node.elt.func) in _NUMBERS)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("set", "frozenset"):
         inner = node.args[0] if node.args else None
-        if (
-            isinstance(inner, ast.Call)
-            and name_of(inner.func) in ("range", "map")
-            and ast.unparse(inner).startswith(("range", "map(int"))
-        ):
+        if isinstance(inner, ast.Call) and name_of(inner.func) == "range":
             return False
+        if isinstance(inner, ast.Call) and name_of(inner.func) == "map" and inner.args:
+            return last_name(inner.args[0]) not in _NUMBERS
+        if isinstance(inner, ast.GeneratorExp | ast.ListComp) and isinstance(inner.elt, ast.Call):
+            return last_name(inner.elt.func) not in _NUMBERS
         if isinstance(inner, ast.List | ast.Tuple):
             return not all(isinstance(one, ast.Constant) and isinstance(one.value, int | float) for one in inner.elts)
         return inner is not None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor):
         return hops > 0 and (_is_set(module, node.left, hops - 1) or _is_set(module, node.right, hops - 1))
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and hops > 0:
-        scope = module.scope(node)
-        for body in (scope, module.tree):
-            values = [
-                value
-                for statement in statements(
-                    body.body if isinstance(body, Function | ast.Module) else [], into_scopes=False
-                )
-                for target in targets(statement)
-                if isinstance(target, ast.Name)
-                and target.id == node.id
-                and (value := getattr(statement, "value", None))
-            ]
-            if values:
-                return all(_is_set(module, value, hops - 1) for value in values)
+        values = module.values(node, node.id)[:VALUES_MAX]
+        return bool(values) and all(_is_set(module, value, hops - 1) for value in values)
     return False
 
 
@@ -268,22 +258,19 @@ def _callers_settle(program: Program, module: Module, node: ast.AST, hops: int) 
     scope = module.scope(node)
     if not isinstance(scope, Function):
         return False
-    calls = [call for call in program.calls if call.last == scope.name]
+    calls = program.calls_of.get(scope.name, [])[:VALUES_MAX]
     return bool(calls) and all(_is_settled(program, call.place.module, call.node, hops - 1) for call in calls)
 
 
 def _is_sorted_later(program: Program, module: Module, target: ast.expr, statement: ast.stmt, hops: int) -> bool:
     """Whether a name is sorted, or only counted, wherever it is used after an assignment."""
-    name = name_of(target)
-    scope = module.scope(statement) if isinstance(target, ast.Name) else module.tree
+    is_local = isinstance(target, ast.Name)
+    scope = module.scope(statement)
     uses = [
         node
-        for node in ast.walk(scope)
-        if isinstance(node, ast.Name | ast.Attribute)
-        and isinstance(node.ctx, ast.Load)
-        and name_of(node) == name
-        and node.lineno >= statement.lineno
-    ]
+        for node in module.loads.get(name_of(target), [])
+        if node.lineno >= statement.lineno and (not is_local or scope is module.tree or module.scope(node) is scope)
+    ][:VALUES_MAX]
     if any(isinstance(parent := module.parents.get(use), ast.Attribute) and parent.attr == "sort" for use in uses):
         return True
     if not uses or hops <= 0:
@@ -333,10 +320,10 @@ def _is_harmless(module: Module, loop: ast.For | ast.AsyncFor) -> bool:
 
 def _sorted_after(module: Module, loop: ast.AST, name: str) -> bool:
     """Whether a list is sorted somewhere in the function around a loop."""
-    for node in ast.walk(module.scope(loop)):
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "sort" and name_of(node.func.value) == name:
-                return True
-            if last_name(node.func) in _SETTLES and any(name_of(argument) == name for argument in node.args):
-                return True
+    for node in module.loads.get(name, []):
+        parent = module.parents[node]
+        if isinstance(parent, ast.Attribute) and parent.attr == "sort":
+            return True
+        if isinstance(parent, ast.Call) and node in parent.args and last_name(parent.func) in _SETTLES:
+            return True
     return False

@@ -103,6 +103,8 @@ _NAMES = {
 
 HOPS_MAX = 5
 """Assignments and calls that a seed is followed through."""
+SEEDINGS_MAX = 200
+"""Calls of one script whose seed is followed."""
 
 
 def missing_seeds(program: Program) -> Iterator[Finding]:
@@ -135,14 +137,10 @@ def missing_seeds(program: Program) -> Iterator[Finding]:
 def seeds_that_vary(program: Program) -> Iterator[Finding]:
     """Seeds taken from time, process or the system's entropy, and such as are set only when they are asked for."""
     optional = _optional(program)
-    for call in program.calls:
-        if not is_seeding(program, call) and call.name not in _MAKERS and call.last not in ("PRNGKey", "manual_seed"):
-            continue
+    for call in [call for call in program.calls if _takes_seed(program, call)][:SEEDINGS_MAX]:
         module = call.place.module
         given = [one for one in (*call.node.args, *(word.value for word in call.node.keywords)) if one is not None]
-        if call.name == "torch.seed":
-            given = []
-        is_bare = (call.name in _MAKERS or call.name in ("random.seed", "numpy.random.seed")) and (
+        is_bare = (call.name in _MAKERS or call.name in ("random.seed", "numpy.random.seed", "torch.seed")) and (
             (not given and not call.is_open) or (len(given) == 1 and _is_none(given[0]))
         )
         own = _OWN.get(call.name)
@@ -166,6 +164,15 @@ def seeds_that_vary(program: Program) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _takes_seed(program: Program, call: Call) -> bool:
+    return (
+        call.name in _MAKERS
+        or call.name == "torch.seed"
+        or call.last in ("PRNGKey", "manual_seed")
+        or is_seeding(program, call)
+    )
+
+
 def covered(program: Program, call: Call) -> frozenset[str]:
     """The libraries that a call seeds."""
     if call.name in _SEEDS:
@@ -181,7 +188,7 @@ def is_framework_seeding(program: Program, call: Call) -> bool:
     return (
         "." in call.name
         and root not in ("torch", "numpy", "random", "self", "?", "mlx", "tensorflow", "keras")
-        and (root in call.place.module.aliases.values() or call.name in _from_elsewhere(call.place.module))
+        and (root in call.place.module.imported or call.name in call.place.module.imported)
         and bool(_SEEDER.fullmatch(call.last))
         and call.last not in program.definitions
     )
@@ -217,11 +224,7 @@ def _is_cuda(text: str) -> bool:
 def _in_workers_only(program: Program) -> set[str]:
     """Functions that data loaders call in their workers, and nothing calls in the main process."""
     given = {last_name(word) for call in program.calls if (word := call.keyword("worker_init_fn")) is not None}
-    return given - {call.last for call in program.calls}
-
-
-def _from_elsewhere(module: Module) -> set[str]:
-    return set(module.aliases.values())
+    return given - program.calls_of.keys()
 
 
 def _draws(program: Program) -> Iterator[tuple[Module, ast.AST, str]]:
@@ -261,7 +264,7 @@ def _drawn(module: Module, node: ast.Call) -> str | None:
 
 
 def _imports(module: Module, package: str) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for name in module.aliases.values())
+    return package in module.packages
 
 
 def _never_called(program: Program) -> dict[str, str]:
@@ -312,31 +315,19 @@ def _values(program: Program, module: Module, node: ast.AST, name: str) -> Itera
             for target in targets(place.statement):
                 if last_name(target) == name and (value := getattr(place.statement, "value", None)):
                     yield place.module, value
-        for call in program.calls:
-            if call.last == "add_argument" and _option(call.node) == name and (default := call.keyword("default")):
+        for call in program.calls_of.get("add_argument", []):
+            if _option(call.node) == name and (default := call.keyword("default")):
                 yield call.place.module, default
         return
     scope = module.scope(node)
-    bodies = [scope, module.tree] if scope is not module.tree else [scope]
-    for body in bodies:
-        within = body.body if isinstance(body, Function | ast.Module) else []
-        found = [
-            statement.value
-            for statement in statements(within, into_scopes=False)
-            if isinstance(statement, ast.Assign | ast.AnnAssign)
-            and statement.value is not None
-            and any(isinstance(target, ast.Name) and target.id == name for target in targets(statement))
-        ]
+    if found := module.values(node, name):
         yield from ((module, value) for value in found)
-        if found:
-            return
+        return
     if isinstance(scope, Function):
         positions = [argument.arg for argument in (*scope.args.posonlyargs, *scope.args.args)]
         if name not in [*positions, *(argument.arg for argument in scope.args.kwonlyargs)]:
             return
-        for call in program.calls:
-            if call.last != scope.name:
-                continue
+        for call in program.calls_of.get(scope.name, []):
             if value := call.keyword(name):
                 yield call.place.module, value
             elif name in positions and (index := positions.index(name) - (positions[0] in ("self", "cls"))) < len(

@@ -15,7 +15,7 @@ from pathlib import Path
 from golf.errors import NotFound, UnreadableInput
 from golf.referee import source
 from golf.referee.program import Function, is_main_guard
-from golf.referee.syntax import blocks, name_of, statements
+from golf.referee.syntax import blocks, name_of, statements, targets
 from golf.referee.texts import Script
 
 FILE_BYTES_MAX = 1_000_000
@@ -59,9 +59,47 @@ class Module:
         return found
 
     @cached_property
+    def imported(self) -> frozenset[str]:
+        """Full names of all that is imported."""
+        return frozenset(self.aliases.values())
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """Top-level packages that are imported."""
+        return frozenset(name.split(".")[0] for name in self.imported)
+
+    @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """Every node's parent."""
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def _values(self) -> dict[ast.AST, dict[str, list[ast.expr]]]:
+        found: dict[ast.AST, dict[str, list[ast.expr]]] = {}
+        for statement in self.script.statements:
+            value = getattr(statement, "value", None)
+            names = [target.id for target in targets(statement) if isinstance(target, ast.Name)]
+            if value is not None and names:
+                there = found.setdefault(self.scope(statement), {})
+                for name in names:
+                    there.setdefault(name, []).append(value)
+        return found
+
+    def values(self, node: ast.AST, name: str) -> list[ast.expr]:
+        """What a name is assigned in the function around a node, else at the top of the module."""
+        for scope in (self.scope(node), self.tree):
+            if found := self._values.get(scope, {}).get(name):
+                return found
+        return []
+
+    @cached_property
+    def loads(self) -> dict[str, list[ast.expr]]:
+        """Where a dotted name is read."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in self.parents:
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found.setdefault(name_of(node), []).append(node)
+        return found
 
     def name(self, node: ast.AST | None) -> str:
         """The full dotted name that an expression spells, imports resolved: `torch.manual_seed`; see `name_of`."""
@@ -184,9 +222,16 @@ class Program:
             if isinstance(node, ast.Call)
         ]
         order = {module.script.name: index for index, module in enumerate(self.modules)}
-        return sorted(
-            found, key=lambda one: (order[one.place.module.script.name], one.node.lineno, one.node.col_offset)
-        )
+        found.sort(key=lambda one: (order[one.place.module.script.name], one.node.lineno, one.node.col_offset))
+        return found
+
+    @cached_property
+    def calls_of(self) -> dict[str, list[Call]]:
+        """The calls by the last part of what they call."""
+        found: dict[str, list[Call]] = {}
+        for call in self.calls:
+            found.setdefault(call.last, []).append(call)
+        return found
 
 
 def _run(module: Module, body: list[ast.stmt], is_entry: bool) -> Iterator[Place]:

@@ -95,6 +95,7 @@ DEFECTS: dict[str, str] = {
     "time through a helper": "import random, time\ndef set_seed(s):\n    random.seed(s)  # SEED_VARIES\n"
     "set_seed(int(time.time()) % 1000)\nrandom.random()\n",
     "entropy": "import numpy as np\nrng = np.random.default_rng()  # SEED_VARIES\n",
+    "torch's own entropy": "import torch\ntorch.manual_seed(1)\ntorch.seed()  # SEED_VARIES\ntorch.randn(1)\n",
     "its own draw": "import random\nrandom.seed(random.randint(1, 9))  # SEED_VARIES\n",
     "a default of time": "import argparse, os, torch\np = argparse.ArgumentParser()\n"
     'p.add_argument("--seed", type=int, default=os.getpid())\nargs = p.parse_args()\n'

@@ -3,8 +3,8 @@
 It is always there, costs nothing, and the same text against the same standing gets the same grade. What it cannot know
 it grades low: a text that names no technique and no language model is worth little here, however novel.
 
-Laws: an added failed row, a technique more that is proven, or a lower best never raise a grade; a `Standing` without
-competitors never has `competitor_validated`.
+Laws: an added failed row, a technique more that is proven or was tried, or a lower best never raise a grade; a
+`Standing` without competitors never has `competitor_validated`.
 """
 
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def _stated_impact(reading: Reading) -> Mark | None:
     """By the numbers of the text: a score in the challenge's own terms, then a gain."""
     said, bar = reading.claims, reading.standing.bar_bpb
     if said.val_bpb and bar is not None:
-        score = min(said.val_bpb, key=lambda one: one.value)
+        score = said.val_bpb[0]  # the headline; lower ones are of a stage before quantisation, or of one seed
         if doubted := _doubted(reading.item, reading.standing.competitors):
             return Mark(0, f"its score is not believed: {foreign.line(doubted.doubts[0], 80)}")
         gain = bar - score.value
@@ -128,7 +128,8 @@ def _usual_impact(reading: Reading) -> Mark:
     """By what its families usually give."""
     if not reading.families:
         words = f"no number and no known technique ({_quoted(reading.claims.subject)})"
-        return Mark(1, words) if reading.claims.subject else Mark(0, "nothing in it is about language models")
+        nothing = "nothing in it is about language models" if reading.is_readable else "its text is not made of words"
+        return Mark(1, words) if reading.claims.subject else Mark(0, nothing)
     family = max(reading.families, key=lambda one: PRIORS[one].impact)
     return Mark(PRIORS[family].impact, f"no number; usual for {family} ({_quoted(reading.families[family])})")
 
@@ -222,13 +223,16 @@ def _newness(reading: Reading) -> Mark:
             3 if reading.claims.gains else 2
         )  # a gain without a known technique is news; words alone may be anything
         return Mark(grade, f"no technique of the catalogue ({_quoted(reading.claims.subject)})")
-    fresh = {id: words for id, words in reading.own.items() if id not in reading.standing.proven}
+    proven, tried = reading.standing.proven, reading.standing.tried
+    fresh = {id: words for id, words in reading.own.items() if id not in proven and id not in tried}
     if fresh:
         id = next(iter(fresh))
         grade = 2 if len(fresh) == len(reading.own) or not _titled(reading) - fresh.keys() else 1
         return Mark(grade, f"{id} was not tried here ({_quoted(fresh[id])})")
-    id, words = next(iter(reading.own.items()))
-    return Mark(0 if _titled(reading) else 1, f"{id} is proven and in use ({_quoted(words)})")
+    unproven = [id for id in reading.own if id not in proven]
+    id = next(iter(unproven or reading.own))
+    how = "was tried here and is not proven" if unproven else "is proven and in use"
+    return Mark(1 if unproven or not _titled(reading) else 0, f"{id} {how} ({_quoted(reading.own[id])})")
 
 
 def _titled(reading: Reading) -> set[str]:

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from golf.referee import techniques
 from golf.referee.techniques import Family
-from golf.research import claims, likeness, mentions
+from golf.research import claims, likeness, mentions, statements
 from golf.research.nouns import Item
 from golf.research.standing import Failed, Standing
 
@@ -15,8 +15,11 @@ class Reading:
     def __init__(self, item: Item, standing: Standing) -> None:
         self.item = item
         self.standing = standing
-        self.text = f"{item.title}\n{item.text}"
-        self.claims = claims.read(f"{item.title}. {item.text}")
+        text = f"{item.title}\n\n{item.text}"
+        self.is_readable = statements.is_readable(text)
+        self.text = text if self.is_readable else ""
+        """Empty for one that is not made of words: what bytes spell by chance is no claim."""
+        self.claims = claims.read(self.text)
         self.techniques = mentions.mentioned(self.text)
         """Technique → sentence that names it."""
 

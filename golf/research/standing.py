@@ -55,6 +55,9 @@ class Standing(Noun):
     """The challenge's published baseline; None where it has none."""
     proven: list[str] = []
     """Ids of the catalogue's techniques: the naive baseline's, then those of runs kept on a paid tier."""
+    tried: list[str] = []
+    """Ids of techniques of other experiments: kept on a tier that proves nothing, gained too little on one that does,
+    or failed before the last ten; some may be proven as well."""
     failed: list[Failed] = []
     """At most the last ten, oldest first."""
     competitors: list[Competitor] = []
@@ -76,6 +79,7 @@ def standing(workspace: Workspace, competitors: Sequence[Competitor] = ()) -> St
     challenge, tiers = workspace.challenge, workspace.config.tiers
     best: Row | None = None
     kept: list[Row] = []
+    tried: list[Row] = []
     failed: deque[Row] = deque(maxlen=FAILED_MAX)
     lowest: float | None = None
     for row in ledger.iterate(workspace.ledger):
@@ -84,20 +88,27 @@ def standing(workspace: Workspace, competitors: Sequence[Competitor] = ()) -> St
         if score is not None and (lowest is None or has_gained):
             lowest = score
         if row.status != "keep":
-            if not has_gained:  # records gain less than the 3 % that keeps a run: too little is no failure there
+            # records gain less than the 3 % that keeps a run: too little is no failure there
+            if has_gained or len(failed) == FAILED_MAX:
+                tried.append(row if has_gained else failed[0])
+            if not has_gained:
                 failed.append(row)
         elif is_paid(row.tier, tiers):
             kept.append(row)
             if row.val_bpb is not None and (best is None or best.val_bpb is None or row.val_bpb < best.val_bpb):
                 best = row
+        else:
+            tried.append(row)
     proven = [id for id, technique in techniques.catalogue().items() if technique.baseline]
     for row in kept:
         proven += techniques_of(workspace, row.description)
+    attempts = dict.fromkeys(row.description for row in tried)
     return Standing(
         best_bpb=None if best is None else best.val_bpb,
         best="" if best is None else best.description,
         baseline_bpb=challenge.baseline_bpb,
         proven=list(dict.fromkeys(proven)),
+        tried=list(dict.fromkeys(id for said in attempts for id in techniques_of(workspace, said))),
         failed=[_failed(workspace, row) for row in failed],
         competitors=list(competitors),
         artifact_bytes_max=challenge.artifact_bytes_max,

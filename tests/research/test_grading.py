@@ -1,5 +1,6 @@
 """The rubric, the standing and the deterministic grader: outcomes change the next grade."""
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -124,6 +125,24 @@ def test_s47_proven_are_the_baseline_s_techniques_and_those_kept_on_a_paid_tier(
     assert standing(workspace).proven == [*before, "bigram_hash"]
 
 
+def test_tried_are_techniques_of_rows_that_are_neither_proven_nor_among_the_last_ten_failures(
+    workspace: Workspace,
+) -> None:
+    (workspace.root / "golf.toml").write_text(PAID)
+    workspace = Workspace(workspace.root)
+    for description, tier, status, score in (
+        ("add SmearGate", "local", "discard", 1.3),  # falls out of the last ten below
+        ("partial RoPE, 16 of 64", "local", "keep", 1.2),
+        ("add BigramHash(10240)", "rented", "keep", 1.22),
+        ("EMA of the weights", "rented", "discard", 1.21),  # better than what was kept, by too little
+    ):
+        ledger.append(workspace.ledger, row(description, tier=tier, status=status, val_bpb=score))
+    assert standing(workspace).tried == ["partial_rope", "ema"]
+    for number in range(10):
+        ledger.append(workspace.ledger, row(f"idea {number}", status="crash"))
+    assert sorted(standing(workspace).tried) == ["ema", "partial_rope", "smear_gate"]
+
+
 def test_an_experiment_s_techniques_come_from_its_claim_its_hypothesis_or_its_script(workspace: Workspace) -> None:
     script = workspace.root / "train_gpt.py"
     script.write_text("use_muon = 1\n")
@@ -180,12 +199,53 @@ def test_s47_a_proven_technique_is_less_novel_when_proposed_again(workspace: Wor
     assert after.total < before.total
 
 
+@pytest.mark.parametrize("status", ["keep", "discard"])
+def test_what_was_tried_here_is_less_novel_and_is_not_called_untried(workspace: Workspace, status: str) -> None:
+    rope = item("Partial RoPE rotates 16 of 64 dimensions of a transformer's heads.", "Partial RoPE")
+    before = grader.grade(rope, standing(workspace), NOW)
+    assert "partial_rope was not tried here" in before.reason
+    ledger.append(workspace.ledger, row("partial RoPE, 16 of 64", status=status))
+    after = grader.grade(rope, standing(workspace), NOW)
+    assert after.novelty <= 1 < before.novelty
+    assert "not tried here" not in after.reason
+    for number in range(10):
+        ledger.append(workspace.ledger, row(f"idea {number}", status="crash"))
+    later = grader.grade(rope, standing(workspace), NOW)
+    assert later.novelty <= 1
+    assert "partial_rope was tried here" in later.reason
+
+
+def test_a_hundred_kilobytes_of_random_bytes_are_tier_c() -> None:
+    for seed in range(10):
+        for encoding in ("latin-1", "utf-8", "cp437"):
+            text = random.Random(seed).randbytes(100_000).decode(encoding, "replace")
+            graded = grader.grade(item(text, "SmearGate"), known(competitors=[competitor()]), NOW)
+            assert graded.tier == "C", (seed, encoding)
+
+
+@pytest.mark.parametrize(
+    ("text", "impact"),
+    [
+        ("SmearGate did not gain 0.02 bpb; no improvement of 0.03 bpb.", 1),
+        ("int6 saves ~500KB but costs +0.014 BPB with SmearGate", 0),
+        ("SmearGate, following PR #967's reported -0.041 BPB", 1),
+        ("SmearGate: val_bpb = 1.1980. The parent's val_bpb 1.0500 was measured with TTT.", 1),
+    ],
+)
+def test_no_gain_a_loss_and_the_gain_of_others_are_no_gain_of_an_item(text: str, impact: int) -> None:
+    graded = grader.grade(item(text, "SmearGate"), known(best_bpb=1.19), NOW)
+    assert graded.bpb_impact <= impact
+    assert "gained" not in graded.reason or impact == 0
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("First pip install brotli.", "needs brotli installed"),
+        ("First pip install lemminflect.", "needs lemminflect installed"),
         ("The artifact is 17.2 MB.", "17,200,000 bytes, over 16,000,000"),
         ("It requires 20 minutes of training.", "1,200 s, over 600 s"),
+        ("It is 30 MB of weights.", "30,000,000 bytes, over 16,000,000"),
+        ("Trains in 2 hours on 8xH100.", "7,200 s, over 600 s"),
     ],
 )
 def test_s42_what_the_challenge_does_not_allow_is_tier_c_with_the_words_for_it(text: str, words: str) -> None:
@@ -247,8 +307,9 @@ def test_the_score_of_a_submission_that_is_doubted_counts_for_nothing() -> None:
 TECHNIQUES = ["bigram_hash", "smear_gate", "ema", "muon", "gptq", "ttt", "qat", "moe", "zstd", "flash_attention"]
 PIECES = [
     "BigramHash", "SmearGate", "EMA", "Muon", "GPTQ", "TTT", "QAT", "mixture of experts", "zstd", "flash attention",
-    "lowers loss by 1%.", "val_bpb: 1.1500.", "7B parameters", "int6", "2x slower.", "language model", "pip install x.",
-    "Code is available.", "custom CUDA kernels", "20 min training", "\n",
+    "lowers loss by 1%.", "val_bpb: 1.1500.", "7B parameters", "int6", "2x slower.", "language model",
+    "costs +0.014 bpb.", "Code is available.", "custom CUDA kernels", "20 min training", "pip install spacy.",
+    "does not gain 0.02 bpb.", "\n",
 ]  # fmt: skip
 items = st.builds(
     lambda title, text: item(" ".join(text), " ".join(title)),
@@ -261,10 +322,15 @@ failures = st.builds(
     st.lists(st.sampled_from(PIECES), min_size=1, max_size=3),
 )
 standings = st.builds(
-    lambda rows, ids, best, rivals: known(
-        failed=rows, proven=[*known().proven, *ids], best_bpb=best, competitors=[competitor()] * rivals
+    lambda rows, ids, tried, best, rivals: known(
+        failed=rows,
+        proven=[*known().proven, *ids],
+        tried=tried,
+        best_bpb=best,
+        competitors=[competitor()] * rivals,
     ),
     st.lists(failures, max_size=4),
+    st.lists(st.sampled_from(TECHNIQUES), max_size=3, unique=True),
     st.lists(st.sampled_from(TECHNIQUES), max_size=3, unique=True),
     st.none() | st.floats(1.0, 1.2),
     st.integers(0, 1),
@@ -295,6 +361,15 @@ def test_s47_one_more_proven_technique_never_makes_anything_more_novel(
 ) -> None:
     proven = standing.model_copy(update={"proven": [*standing.proven, more]})
     assert grader.grade(read, proven, NOW).novelty <= grader.grade(read, standing, NOW).novelty
+
+
+@law
+@given(items, standings, st.sampled_from(TECHNIQUES))
+def test_one_more_technique_that_was_tried_never_makes_anything_more_novel(
+    read: Item, standing: Standing, more: str
+) -> None:
+    tried = standing.model_copy(update={"tried": [*standing.tried, more]})
+    assert grader.grade(read, tried, NOW).novelty <= grader.grade(read, standing, NOW).novelty
 
 
 @law

@@ -9,18 +9,20 @@ it is found again; and it never touches what carries another owner's tag. It kee
 import importlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from golf.errors import BadConfig, GolfError, UnreadableInput
 from golf.workspace import Settings, describe
+
+Answered = TypeVar("Answered")
 
 BACKENDS = {
     "ssh": "golf.jobs.ssh:Ssh",
@@ -222,7 +224,7 @@ def open_backend(name: str, options: Mapping[str, Any]) -> Backend:
         raise
     except ValidationError as error:
         raise BadConfig(f"options of back-end {name}: {describe(error)}") from error
-    except Exception as error:  # one of somebody's own may fail in any way, and is asked for in every command
+    except (Exception, SystemExit) as error:  # one of somebody's own may fail in any way; every command asks for it
         raise BadConfig(f"back-end {name!r} cannot be loaded: {_told(error)}") from error
     if lacking:
         raise BadConfig(f"back-end {name!r} is none: it lacks {lacking}. What one is: golf.jobs.backend.Backend")
@@ -236,15 +238,33 @@ def ready_backend(name: str, options: Mapping[str, Any]) -> Backend:
         BadConfig: also when a key, a login or a program is not there.
     """
     backend = open_backend(name, options)
-    try:
-        lacking = backend.lacks()
-    except GolfError:
-        raise
-    except Exception as error:
-        raise BadConfig(f"back-end {name!r} cannot say what it lacks here: {_told(error)}") from error
+    lacking = said(name, "what it lacks here", str, backend.lacks)
     if lacking:
         raise BadConfig(f"back-end {name} cannot be asked from here: {lacking}")
     return backend
+
+
+def said(name: str, what: str, kind: type[Answered], ask: Callable[[], object]) -> Answered:
+    """What a back-end says of itself, without asking anybody: one of somebody's own may fail in any way.
+
+    Args:
+        name: The back-end's.
+        what: What it is asked for, in words.
+        kind: What its answer is.
+        ask: Its method.
+
+    Raises:
+        BadConfig: it raises, or its answer is of another kind.
+    """
+    try:
+        answer = ask()
+    except GolfError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadConfig(f"back-end {name!r} cannot say {what}: {_told(error)}") from error
+    if not isinstance(answer, kind):
+        raise BadConfig(f"back-end {name!r} says {what} as {type(answer).__name__}, not as {kind.__name__}")
+    return answer
 
 
 METHODS = ("lacks", "submit", "poll", "log", "fetch", "ask_to_stop", "end", "mine", "plan")
@@ -260,5 +280,5 @@ def _lacking(backend: object) -> str:
     return ", ".join(lacking)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

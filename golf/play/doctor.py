@@ -67,7 +67,10 @@ def examine() -> Diagnosis:
     except NotFound as error:
         checks.append(Check(name="workspace", verdict="optional", found=str(error), fix="golf init"))
     except GolfError as error:
-        checks.append(Check(name="workspace", verdict="missing", found=str(error), fix="mend golf.toml"))
+        checks += [
+            Check(name="workspace", verdict="missing", found=line, fix="mend golf.toml")
+            for line in filter(str.strip, str(error).split("\n"))
+        ]
         workspace = None
     checks += [
         _package(name) for name in ("mcp", "pydantic", "numpy", "zstandard", "brotli", "huggingface_hub", "trackio")

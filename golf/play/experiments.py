@@ -309,9 +309,9 @@ def put_back(folder: Path, run_id: str) -> None:
     if not folder.is_dir():
         return
     if (folder / RESULT).exists():
-        with contextlib.suppress(UnreadableInput, OSError):  # a kill may have left the place that it came from, empty
+        with contextlib.suppress(UnreadableInput, OSError):
             if earlier.is_dir() and (result := read_result(folder)) is not None:
-                (earlier / result.run_id).rmdir()
+                _take_back(earlier / result.run_id, folder)
         return
     aside = earlier / run_id
     if not (aside / CANCELLED).exists():
@@ -329,6 +329,17 @@ def put_back(folder: Path, run_id: str) -> None:
             shutil.rmtree(folder / name, ignore_errors=True)
             os.replace(place / name, folder / name)
     shutil.rmtree(place)
+
+
+def _take_back(place: Path, folder: Path) -> None:
+    """What a killed `set_aside` had moved before the result, which marks the experiment as played; and the empty place
+    that a killed `put_back` leaves."""
+    if (place / RESULT).exists():
+        return
+    for name in WRITTEN:
+        if (place / name).exists() and not (folder / name).exists():
+            os.replace(place / name, folder / name)
+    place.rmdir()
 
 
 def code_lines(script: Path) -> int:

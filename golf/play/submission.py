@@ -8,11 +8,12 @@ reviewed, on the tier as it was when somebody decided to pay; what is edited aft
 import hashlib
 import re
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 from golf.errors import BadConfig, RuleBroken
 from golf.jobs import payload
-from golf.jobs.backend import RemoteSettings, open_backend, ready_backend
+from golf.jobs.backend import RemoteSettings, open_backend, ready_backend, said
 from golf.jobs.progress import Price
 from golf.play import experiments, promotion, settlement, start, worktree
 from golf.play.budget import BudgetBook
@@ -119,11 +120,13 @@ def plan(workspace: Workspace, name: str, tier: str) -> SubmissionPlan:
         files_bytes=sum(sizes.values()),
         largest=sorted(sizes, key=lambda path: -sizes[path])[:3],
         settings=env if backend is None else dict(payload.environment(one[claim.seeds[0]], there)),
-        missing="" if backend is None else backend.lacks(),
+        missing="" if backend is None else said(settings.backend, "what it lacks here", str, backend.lacks),
         time_limit_s=settings.time_limit_s,
         hourly_usd=round(price.usd_per_s * 3600, 6),
         at_most_usd=price.at_most_usd,
-        asked=[] if backend is None else [backend.plan(each) for each in one.values()],
+        asked=[]
+        if backend is None
+        else [said(settings.backend, "what it would ask", dict, partial(backend.plan, each)) for each in one.values()],
         promotion=found,
     )
 

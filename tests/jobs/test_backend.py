@@ -39,6 +39,14 @@ class Wordless(Toy):
     def lacks(self):
         return self.nothing
 
+class Leaves(Toy):
+    def __init__(self, options):
+        raise SystemExit(7)
+
+class Nameless(Toy):
+    def lacks(self):
+        return None
+
 number = 7
 """
 
@@ -55,6 +63,8 @@ BROKEN = {
     "own_backend:Unfinished": "is none: it lacks mine. What one is",
     "own_backend:Wordy": "beyond_s in seconds .it is 'an hour'.",
     "own_backend:Wordless": "no attribute 'nothing'",
+    "own_backend:Leaves": "SystemExit: 7",
+    "own_backend:Nameless": "says what it lacks here as NoneType, not as str",
     "own_backend:number": "not callable",
     "own_broken:X": "SyntaxError",
 }

@@ -315,3 +315,28 @@ def test_the_intent_outlives_the_process(workspace: Workspace, played: Result, t
         )
     record.recover(workspace)
     assert ledger.read(workspace.ledger) == [record.row(played, "x: h")]
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_a_kill_while_evidence_is_set_aside_takes_nothing_from_the_kept_run(
+    workspace: Workspace, played: Result, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    record.record(workspace, played, "x: h")
+    folder = workspace.experiments / played.experiment
+    for name in ("logs", "artifact"):
+        (folder / name).mkdir()
+        (folder / name / "kept").write_text("trained")
+    moves = iter([True] * step + [False])
+
+    def die(source: Path, target: Path) -> None:
+        if not next(moves):
+            raise Killed
+        Path(source).rename(target)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("golf.play.experiments.os.replace", die)
+        experiments.set_aside(folder, played)
+    experiments.put_back(folder, "z")
+    assert experiments.read_result(folder) == played
+    assert [(folder / name / "kept").read_text() for name in ("artifact", "logs")] == ["trained"] * 2
+    assert not list((folder / "earlier").glob("*"))

@@ -242,7 +242,7 @@ def triages(draw: st.DrawFn) -> dict[str, Any]:
     return {"num_submissions": len(entries), "submissions": entries, "summary": draw(text)}
 
 
-graded = record(
+GRADES = dict(
     title=text,
     url=nullable(text),
     bpb_impact=st.integers(0, 3),
@@ -257,6 +257,8 @@ graded = record(
     techniques=st.lists(words, max_size=2),
     reason=text,
 )
+graded = record(**GRADES)
+checked = record(**GRADES, sources=st.lists(text, max_size=2), brief=text)
 
 
 @st.composite
@@ -301,6 +303,7 @@ ONES: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
     "experiment-summary": summaries(),
     "triage": triages(),
     "research-grade": record(items=st.lists(graded, max_size=3)),
+    "research-verification": record(items=st.lists(checked, max_size=3)),
     "sweep-recommendation": sweeps(),
     "next-directions": record(
         directions=st.lists(direction, max_size=3, unique_by=lambda one: one["slug"]),

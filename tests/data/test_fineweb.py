@@ -261,7 +261,7 @@ def test_a_killed_fetch_is_taken_up_and_its_leftovers_go(tmp_path: Path, hub: Hu
     hub.faults["GET", Path(TRAIN_0).name] = ["stall"]
     killed = subprocess.Popen(
         command(tmp_path, "fetch", {}),
-        env=environment(tmp_path, hub.url, HF_HUB_DOWNLOAD_TIMEOUT="60"),
+        env=environment(tmp_path, hub.url, HF_HUB_DOWNLOAD_TIMEOUT="600"),
         stdout=subprocess.DEVNULL,
     )
     assert hub.stalled.wait(30)

@@ -104,7 +104,7 @@ def _(noun: Competitor) -> dict[str, Any]:
         "seeds": noun.num_seeds,
         "credible": "yes" if noun.is_credible else "no",
         "techniques": ", ".join(noun.techniques[:4]) or None,
-        "reason": "; ".join(noun.doubts) or None,
+        "reason": "; ".join([*noun.doubts, *noun.notes]) or None,
     }
 
 

@@ -15,6 +15,7 @@ from golf import bundle
 from golf.cli import main
 from golf.hooks.digest import digest as session_digest
 from golf.play import ledger
+from golf.report import render
 from golf.research import cache, grades, hearsay, leaderboard, outlook, place, sections, surveys, verified
 from golf.research.cache import RawCache
 from golf.research.nouns import Item
@@ -295,6 +296,8 @@ def test_the_leaderboard_tells_a_leader_s_notes_beside_it(here: Workspace, capsy
     assert "16,033,980" in note and "…; TIME_OVER_TRAIN: 604.3 s in all" in note and len(note) < 130
     code, out, _ = golf(capsys, "leaderboard")
     assert code == 0 and "16,033,980" in out and "604.3 s" in out and "no log" in out
+    shown = render.row(competitor(doubts=["no log"], notes=["of 2 submission.json, that of x"]))
+    assert shown["reason"] == "no log; of 2 submission.json, that of x"
 
 
 @given(

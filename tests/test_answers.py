@@ -242,21 +242,21 @@ def triages(draw: st.DrawFn) -> dict[str, Any]:
     return {"num_submissions": len(entries), "submissions": entries, "summary": draw(text)}
 
 
-GRADES = dict(
-    title=text,
-    url=nullable(text),
-    bpb_impact=st.integers(0, 3),
-    size_compatibility=st.integers(0, 3),
-    time_compatibility=st.integers(0, 2),
-    implementability=st.integers(0, 4),
-    novelty=st.integers(0, 3),
-    competitor_validated=nullable(st.integers(0, 2)),
-    needs_new_dependency=st.booleans(),
-    needs_more_bytes=st.booleans(),
-    needs_more_time=st.booleans(),
-    techniques=st.lists(words, max_size=2),
-    reason=text,
-)
+GRADES = {
+    "title": text,
+    "url": nullable(text),
+    "bpb_impact": st.integers(0, 3),
+    "size_compatibility": st.integers(0, 3),
+    "time_compatibility": st.integers(0, 2),
+    "implementability": st.integers(0, 4),
+    "novelty": st.integers(0, 3),
+    "competitor_validated": nullable(st.integers(0, 2)),
+    "needs_new_dependency": st.booleans(),
+    "needs_more_bytes": st.booleans(),
+    "needs_more_time": st.booleans(),
+    "techniques": st.lists(words, max_size=2),
+    "reason": text,
+}
 graded = record(**GRADES)
 checked = record(**GRADES, sources=st.lists(text, max_size=2), brief=text)
 

@@ -57,11 +57,12 @@ _BITS = re.compile(
 _TERNARY = re.compile(r"\bternary\b|\bbitnet\b", FLAGS)
 _VAL_BPB = re.compile(r"\bval_bpb\b[ *`:=|~≈]{0,6}(?:of |is |to )?(\d\.\d{2,8})", FLAGS)
 _OF_OTHERS = re.compile(
-    r"(?:\b(?:parent|base|baseline|prior|previous|sota|merged|target|leader|vs\.?|versus|against|compared|over)\b"
+    r"(?:\b(?:parent|base|baseline|prior|previous|sota|merged|target|leader|vs\.?|versus|against|compared|over"
+    r"|pre-?quant\w{0,9})\b"
     r"[^|.;\n]{0,24}|#\d{1,6}(?:['’]s)?[ *`(]{1,4}(?:[\w-]{1,12} )?)$",
     FLAGS,
 )
-"""Right before a score: it is another submission's."""
+"""Right before a score: it is another submission's, or of a stage before the one that counts."""
 
 _CONTEXT = re.compile(
     rf"\b(?:context|sequence)[ -]?(?:length|window|size)s? ?(?:of |= ?|to )?{N} ?(k)?\b"
@@ -74,7 +75,7 @@ _WORDS = {
         "kernels": (r"\bcustom (?:cuda|triton|gpu)?[ -]?(?:kernels?|ops?)\b|\bcustom cuda\b|\bcuda extension"),
         "code": (
             r"\bcode (?:and \w{1,12} )?(?:is|are) (?:now |made )?(?:publicly |freely )?(?:available|released|open)"
-            r"|\bgithub\.com/[\w.-]{1,40}/[\w.-]{1,60}+(?!/(?:issues|pull|discussions)\b)"
+            r"|\bgithub\.com/(?!user-attachments)[\w.-]{1,40}/[\w.-]{1,60}+(?!/(?:issues|pull|discussions)\b)"
             r"|\bopen[- ]sourced?\b|\bwe release (?:our |the )?code"
         ),
         "one_script": (

@@ -10,14 +10,17 @@ from collections.abc import Iterator
 
 from golf.research.statements import FLAGS, FREE, GAP, N, Stated, clause, is_denied, number, stated
 
-_SLOWER = re.compile(rf"{FREE}{N} ?(x|×|times|%) ?(?:slower|longer|more (?:compute|time|training)|overhead)", FLAGS)
+_SLOWER = re.compile(
+    rf"{FREE}{N} ?(x|×|times|%) ?(?:slower|longer|more (?:compute|time|training(?! (?:steps|tokens|data)))|overhead)",
+    FLAGS,
+)
 _FASTER = re.compile(rf"{FREE}{N} ?(?:x|×|times) ?(?:faster|speed-?up)", FLAGS)
 _NO_COST = re.compile(
     r"\b(?:no|zero|without|negligible) (?:any )?(?:additional |extra |added )?"
     r"(?:training |compute |computational |runtime )?(?:cost|overhead|slow-?down|training time)\b",
     FLAGS,
 )
-_UNIT = r"(seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?)\b"
+_UNIT = r"(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?|weeks?)\b"
 _FREE_OF_RANGE = r"(?<![\w.,–-])"
 _NEEDS = re.compile(
     rf"\b(?:requires?|needs?|takes?|training time(?: of| is|:)?){GAP}{{0,30}}?{_FREE_OF_RANGE}{N}[ -]?{_UNIT}"
@@ -26,10 +29,15 @@ _NEEDS = re.compile(
     rf"{N}[ -]?{_UNIT}",
     FLAGS,
 )
-_LIMIT = re.compile(r"[ /\w-]{0,20}\b(?:cap|limit|budget|constraint|window|target|rule)s?\b", FLAGS)
+_LIMIT = re.compile(
+    r"(?! (?:over|beyond|above|exceed)) ?[ /\w-]{0,20}\b(?:cap|limit|budget|constraint|window|target|rule)s?\b", FLAGS
+)
+_WITHIN = re.compile(r"\b(?:within|under|inside|below) (?:the |a |our )?(?:strict |same )?[*]{0,2}$", FLAGS)
+"""Right before a limit: what is within it needs no more."""
+
 _MACHINE = re.compile(
     r"\b(?:(\d{1,4}|one|single) ?[x×]? ?-?(?:NVIDIA )?(H[12]00|GPU)s?\b|(H[12]00)s?\b|[ABLTV]\d{2,3}s?\b"
-    r"|[RG]TX ?[A-Z\d]|\d{4} ?Ti\b|M\d (?:Max|Pro|Ultra)\b|TPU|MacBook|on (?:a |one |the )?(?:CPU|laptop))",
+    r"|[RG]TX ?[A-Z\d]|\d{4} ?Ti\b|M\d (?:Max|Pro|Ultra)\b|TPU|DGX|MacBook|on (?:a |one |the )?(?:CPU|laptop))",
     FLAGS,
 )
 GPUS = 8
@@ -63,7 +71,10 @@ def training_s(text: str) -> Iterator[Stated]:
     for match in _NEEDS.finditer(text):
         _, words = clause(text, match, 40)
         is_said = _TRAINING.search(words) and not is_denied(text, match) and "less than" not in words
-        if not is_said or _LIMIT.match(text, match.end()) or _is_asked(text, match):
+        is_rule = _LIMIT.match(text, match.end()) and not _WITHIN.search(
+            text[max(0, match.start() - 40) : match.start()]
+        )
+        if not is_said or is_rule or _is_asked(text, match):
             continue
         share = _share_of_ours(_governing(text, match, machines, starts))
         if share is not None:

@@ -1,8 +1,8 @@
 """Gains a text states, on one scale: bits per byte of the challenge's naive baseline.
 
 `2 % lower loss`, `0.02 nats`, `perplexity from 20 to 19` and `0.004 bpb` are made comparable; what is stated of memory,
-speed or accuracy is no gain here, nor is what a clause denies, reports of others, or names as a threshold. A clause
-that says both better and worse says neither.
+speed or accuracy is no gain here, nor is what a clause reports of others or names as a threshold. A gain that is denied
+is one of 0. A clause that says both better and worse says neither.
 """
 
 import itertools
@@ -48,9 +48,10 @@ _TURN = re.compile(
 """Behind such a word a clause says something else than before it."""
 
 _NOT_GAINED = re.compile(
-    r"\b(?:no|little|without(?: any)?|zero) (?:[\w-]{1,20} ){0,2}(?:gain|gains of|improvement|benefit|reduction)\b"
+    r"(?:\b(?:no|little|without(?: any)?|zero) (?:[\w-]{1,20} ){0,2}(?:gain|gains of|improvement|benefit|reduction)\b"
     r"|(?:\bnot|n't|n’t|\bnever|\bfail(?:s|ed)?|\bcannot|\bunable)(?! only)(?: [\w-]{1,20}){0,3}"
-    r" (?:gain|improv|reduc|lower|decreas|drop|better|outperform|save|cut|deliver|reach|reproduc|replicat|giv|yield)",
+    r" (?:gain|improv|reduc|lower|decreas|drop|better|outperform|save|cut|deliver|reach|reproduc|replicat|giv|yield))"
+    r"[^,(|]{0,50}$",
     re.IGNORECASE,
 )
 _LOST_AGAIN = re.compile(
@@ -93,6 +94,9 @@ def stated(text: str) -> Iterator[tuple[re.Match[str], float]]:
         before, after = _side(text, match, start, start + len(words))
         if size is None or _is_no_change(before, after):
             continue
+        if _is_denied(before, text[match.end() : start + len(words)]):
+            yield match, 0.0
+            continue
         words = f"{before}{match[0]}{after}"
         if match[1] == "+":
             is_better = bool(_BETTER_AS_MORE.search(words))
@@ -105,8 +109,9 @@ def stated(text: str) -> Iterator[tuple[re.Match[str], float]]:
     for match in itertools.islice(_FROM_TO.finditer(text), PLACES_MAX):
         start, words = clause(text, match)
         size = _change(float(match[1]), float(match[2]), _measure(words, match.start() - start, match.end() - start))
-        if size is not None and not _is_no_change(*_side(text, match, start, start + len(words))):
-            yield match, size
+        before, after = _side(text, match, start, start + len(words))
+        if size is not None and not _is_no_change(before, after):
+            yield match, 0.0 if _is_denied(before, text[match.end() : start + len(words)]) else size
 
 
 def _side(text: str, match: re.Match[str], start: int, end: int) -> tuple[str, str]:
@@ -117,15 +122,14 @@ def _side(text: str, match: re.Match[str], start: int, end: int) -> tuple[str, s
     return before[turns[-1] if turns else 0 :], after[: turn.start()] if turn else after
 
 
+def _is_denied(before: str, rest: str) -> bool:
+    """Whether a clause says before a number that it was not gained, or anywhere behind it that it did not last."""
+    return bool(_NOT_GAINED.search(before) or _LOST_AGAIN.search(rest))
+
+
 def _is_no_change(before: str, after: str) -> bool:
-    """Whether the words around a number deny it, give it to others, or make it a yardstick."""
-    return bool(
-        _NOT_GAINED.search(before)
-        or _LOST_AGAIN.search(after)
-        or _OF_OTHERS.search(before)
-        or _SPREAD.search(before)
-        or _YARDSTICK.match(after)
-    )
+    """Whether the words around a number give it to others, or make it a yardstick."""
+    return bool(_OF_OTHERS.search(before) or _SPREAD.search(before) or _YARDSTICK.match(after))
 
 
 def _size(value: float, unit: str, measure: str | None) -> float | None:

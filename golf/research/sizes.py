@@ -31,7 +31,8 @@ MODEL_PARAMS_MIN = 1e6
 
 _ARTIFACT = re.compile(
     rf"(?:artifact|submission size|total size|compressed size){GAP}{{0,40}}?(?<![\w.,+−-]){N} ?(MiB|MB|bytes)\b"
-    rf"|(?<![\w.,+−-]){N} ?(MiB|MB|bytes) (?:(?:compressed )?artifact|of (?:compressed |quanti[sz]ed |model )?weights)"
+    rf"|(?<![\w.,+−-]){N} ?(MiB|MB|bytes)"
+    rf" (?:(?:compressed )?artifact|of (?:(?!raw|fp|bf|uncompressed)[\w-]{{1,12}} ){{0,2}}weights)"
     rf"|\bweights (?:take|need|are|total|weigh|come to|of) (?:about |roughly |~)?{N} ?(MiB|MB|bytes)\b",
     FLAGS,
 )

@@ -31,6 +31,7 @@ from golf.research.statements import folded, is_readable
         ("it is 2x slower to train", "slowdown", [2]),
         ("20% overhead", "slowdown", [1.2]),
         ("training is 4x faster", "slowdown", [0.25]),
+        ("it enables 2x more training steps in the same time", "slowdown", []),
         ("at no extra cost", "slowdown", [1]),
         ("It requires 20 minutes of training.", "training_s", [1200]),
         ("It needs 20 minutes to train.", "training_s", [1200]),
@@ -52,6 +53,7 @@ from golf.research.statements import folded, is_readable
         ("at 36M parameters; a 17M model needs more", "parameters", [36e6, 17e6]),
         ("30 MB of weights", "artifact_bytes", [30e6]),
         ("Its weights take 30 MB.", "artifact_bytes", [30e6]),
+        ("30 MB of int8 weights, from 120 MB of fp32 weights", "artifact_bytes", [30e6]),
         ("the 16 MB artifact of the challenge", "artifact_bytes", []),
         ("Artifact ≤ 16,777,216 bytes", "artifact_bytes", []),
         ("Net artifact shrink: −9,089 bytes", "artifact_bytes", []),
@@ -60,14 +62,20 @@ from golf.research.statements import folded, is_readable
         ("Original total submission size: 16,076,471 bytes", "artifact_bytes", []),
         ("the artifact is 415,938 bytes over the 16,000,000 byte cap", "artifact_bytes", [16_415_938]),
         ("Trains in 2 hours on 8xH100.", "training_s", [7200]),
+        ("Trained for 2h on 8xH100.", "training_s", [7200]),
+        ("Trained for 590s on 8xH100.", "training_s", [590]),
         ("Trained on 2xH100 SXM for 40 minutes.", "training_s", [600]),
         ("Trained on a 3080 Ti for 43 hours.", "training_s", []),
         ("Hardware: 1x RTX PRO 6000\n\n| Training time | 877.4 seconds |\n\nNext: 8xH100", "training_s", []),
         ("Hardware: 1x NVIDIA H100\n\nTraining time: 28 minutes", "training_s", [210]),
         ("It is over the 20-minute training cap.", "training_s", []),
+        ("All of it ends **within the 600s training budget**; then a run of 4h training.", "training_s", [600, 14400]),
+        ("3h training on a DGX Spark", "training_s", []),
+        ("It trains for 20 minutes over the limit of the challenge.", "training_s", [1200]),
         ("constant across 10–60 min training", "training_s", []),
         ("Does extended 4-hour training improve it?", "training_s", []),
         ("val_bpb = 1.06; vs PR #1855 (val_bpb 1.0397) and its parent's val_bpb 1.05", "val_bpb", [1.06]),
+        ("Pre-quant post-EMA: `val_bpb=1.283`\n\nquantized: `val_bpb=1.288`", "val_bpb", [1.288]),
     ],
 )
 def test_a_number_is_claimed_as_the_text_states_it(text: str, field: str, values: list[float]) -> None:
@@ -86,10 +94,12 @@ def test_a_number_is_claimed_as_the_text_states_it(text: str, field: str, values
         ("improves accuracy by 3%", []),
         ("reaches 1.15 bpb, an improvement", []),
         ("0.01 bpb better on one set and worse on another", []),
-        ("It did not gain 0.02 bpb; no improvement of 0.03 bpb.", []),
-        ("It fails with int6 and does not gain 0.004 bpb.", []),
-        ("A gain of 0.02 bpb, which did not reproduce.", []),
+        ("It did not gain 0.02 bpb; no improvement of 0.03 bpb.", [0]),
+        ("It fails with int6 and does not gain 0.004 bpb.", [0]),
+        ("A gain of 0.02 bpb, which did not reproduce.", [0]),
+        ("A gain of 0.02 bpb, but it does not hold over seeds.", [0]),
         ("No extra parameters, and it improves bpb by 0.02 bpb.", [0.02]),
+        ("It does not reach p < 0.01, and the magnitude (0.002 bpb) improves little", [0.002]),
         ("It not only saves bytes, it gains 0.02 bpb.", [0.02]),
         ("int6 saves ~500KB but costs +0.014 BPB", [-0.014]),
         ("| Differential attention | ICLR | +0.0138 BPB | 2x calls reduce throughput 22% |", [-0.0138]),
@@ -141,8 +151,9 @@ def test_a_dependency_is_what_the_challenge_s_accepted_records_do_not_have(text:
     assert [one.name for one in claims.read(text).dependencies] == names
 
 
-def test_a_pull_request_s_address_is_no_code() -> None:
+def test_the_address_of_a_pull_request_or_a_picture_is_no_code() -> None:
     assert claims.read("See https://github.com/a/b/pull/7 and https://github.com/a/b/issues/8.").code == ""
+    assert claims.read('<img src="https://github.com/user-attachments/assets/6f8e">').code == ""
 
 
 def test_code_and_one_script_are_claimed_with_their_words() -> None:

@@ -41,7 +41,7 @@ _REQUIREMENT = re.compile(
 )
 _FILE = re.compile(r"\.(?:py|sh|txt|toml|json|md|ipynb|cfg|zip|gz)$", re.IGNORECASE)
 _COMMANDS = frozenset(("python", "python3", "pip", "pip3", "bash", "sh", "torchrun", "git", "cd", "export", "apt-get"))
-"""A word of these begins a command of its own, where a text has lost its line breaks."""
+"""A word of these begins a command of its own, where a text has lost its line breaks; `pip install` goes on."""
 
 _PROSE = frozenset(("and", "or", "to", "the", "then", "for", "if", "in", "on", "is", "with", "first", "before", "from"))
 _CLOSING = ".,:!?"
@@ -87,7 +87,7 @@ def _packages(words: list[str]) -> Iterator[str]:
             name = _name(bare.rstrip(_CLOSING))
             if not name or name in _COMMANDS - KNOWN_PACKAGES or name in _PROSE:
                 return  # another command, or prose goes on
-            if name not in KNOWN_PACKAGES and not bare.startswith((".", "/", "~", "$")):
+            if name != "install" and name not in KNOWN_PACKAGES and not bare.startswith((".", "/", "~", "$")):
                 yield name
             if word[-1] in _CLOSING:
                 return

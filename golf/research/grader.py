@@ -127,9 +127,9 @@ def _stated_impact(reading: Reading) -> Mark | None:
 def _usual_impact(reading: Reading) -> Mark:
     """By what its families usually give."""
     if not reading.families:
-        words = f"no number and no known technique ({_quoted(reading.claims.subject)})"
-        nothing = "nothing in it is about language models" if reading.is_readable else "its text is not made of words"
-        return Mark(1, words) if reading.claims.subject else Mark(0, nothing)
+        if reading.claims.subject:
+            return Mark(1, f"no number and no known technique ({_quoted(reading.claims.subject)})")
+        return Mark(0, "nothing in it is about language models" if reading.is_readable else "no words in it")
     family = max(reading.families, key=lambda one: PRIORS[one].impact)
     return Mark(PRIORS[family].impact, f"no number; usual for {family} ({_quoted(reading.families[family])})")
 
@@ -219,9 +219,7 @@ def _newness(reading: Reading) -> Mark:
     if not reading.is_ours:
         return Mark(0, "not about this")
     if not reading.techniques:
-        grade = (
-            3 if reading.claims.gains else 2
-        )  # a gain without a known technique is news; words alone may be anything
+        grade = 3 if any(one.value > 0 for one in reading.claims.gains) else 2  # words alone may be anything
         return Mark(grade, f"no technique of the catalogue ({_quoted(reading.claims.subject)})")
     proven, tried = reading.standing.proven, reading.standing.tried
     fresh = {id: words for id, words in reading.own.items() if id not in proven and id not in tried}

@@ -130,6 +130,7 @@ def test_gains_are_put_in_bits_per_byte_and_other_numbers_are_none(text: str, ga
         ("pip install brotli sentencepiece\nMATCHED_REPO_ID=someone/golf python3 data.py", []),
         ("pip install brotli sentencepiece MATCHED_REPO_ID=someone/golf python3 data.py", []),
         ("pip install --upgrade torch\npip install spacy", ["spacy"]),
+        ("pip install --upgrade torch pip install spacy", ["spacy"]),
         ("pip install \\\n  spacy \\\n  brotli", ["spacy"]),
         ("pip install torch==2.9.1 --index-url https://download.pytorch.org/whl/cu128 && python x.py", []),
         ("`pip install spacy` and then run it", ["spacy"]),

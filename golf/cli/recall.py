@@ -39,9 +39,9 @@ def register(verbs: verb.Verbs) -> None:
 
 def tried(arguments: argparse.Namespace) -> int:
     """Exit 0 when it is new, 1 when it was tried before."""
+    from golf.errors import BadConfig
     from golf.report import recall as views  # noqa: F401, its views are registered
     from golf.report import render
-    from golf.errors import BadConfig
     from golf.research import memory, recollection
 
     if not any(map(str.isalnum, arguments.text)):

@@ -25,9 +25,8 @@ _READING_GIT = {
     "log", "show", "diff", "status", "blame", "grep", "ls-files", "ls-tree", "cat-file", "rev-parse", "rev-list",
 }  # fmt: skip
 _READING_GOLF = {
-    "measure-artifact", "check-budget", "jobs", "job", "wait", "check-promotion", "history", "compare", "review", "next",
-    "leaderboard",
-    "notes", "digest", "route", "schema", "predict-size",
+    "measure-artifact", "check-budget", "jobs", "job", "wait", "check-promotion", "history", "compare", "review",
+    "next", "leaderboard", "notes", "digest", "route", "schema", "predict-size",
 }  # fmt: skip
 
 

@@ -153,7 +153,8 @@ def test_codex_reads_and_does_not_write_and_is_believed_only_after_accept(script
     is_asked_by_golf = script.name == "research-refresh.sh"  # its prompts are golf's, which warn of strangers' words
     stdin = '<"$out/$1.prompt.md"' if is_asked_by_golf else "</dev/null"
     (line,) = re.findall(f"codex exec (.*?){re.escape(stdin)}", text, re.DOTALL)
-    schemas = re.findall(r"^\s*(?:\[.*\|\| )?ask (\S+) \w+" if is_asked_by_golf else r"golf schema (\S+)", text, re.MULTILINE)
+    named = r"^\s*(?:\[.*\|\| )?ask (\S+) \w+" if is_asked_by_golf else r"golf schema (\S+)"
+    schemas = re.findall(named, text, re.MULTILINE)
     assert schemas and set(schemas) <= answers.ANSWERS.keys()
     assert "--sandbox read-only" in line
     assert "--ephemeral" in line

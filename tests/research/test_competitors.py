@@ -248,6 +248,7 @@ def test_s113_record_folders_become_competitors_and_the_bulletin_of_submissions_
     over = next(one for one in found if one.name.endswith("over"))
     assert any("16,100,000 bytes" in doubt for doubt in over.doubts) and told[-1] == (2, 2)
     first = submissions_bulletin.post(workspace, tmp_path / "records")
+    assert first.page is not None
     page = (workspace.root / first.page).read_text()
     assert "live updates" in page and "2026-04-02_over" in page and "Since the last run" not in page
     again = competitors.survey(workspace, tmp_path / "records", on_progress=lambda *done: told.append(done))

@@ -190,7 +190,11 @@ class StandIn:
     def alive(self, owner: str) -> list[str]:
         """Keys of an owner's launches with a process left, whoever says otherwise."""
         keys = {file.parent.name for file in self.folder.glob("*/owner") if file.read_text().strip() == owner}
-        return sorted(keys & {process.environ().get("CADDIE_LAUNCH", "") for process in self._launched()})
+        found: set[str] = set()
+        for process in self._launched():
+            with contextlib.suppress(psutil.Error, OSError):  # it may end between two looks
+                found.add(process.environ().get("CADDIE_LAUNCH", ""))
+        return sorted(keys & found)
 
     def plant_foreign(self) -> str:
         key = f"caddie-0badf00d-run{len(self.foreign)}-s1"

@@ -62,7 +62,7 @@ def register_inner(verbs: verb.Verbs) -> None:
 
 def ahead_of_us(arguments: argparse.Namespace) -> int:
     """Reads only."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import outlook
 
     render.show(outlook.outlook(verb.opened(), arguments.count), json=arguments.json)
@@ -71,7 +71,7 @@ def ahead_of_us(arguments: argparse.Namespace) -> int:
 
 def leaderboard(arguments: argparse.Namespace) -> int:
     """Reads only."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import leaderboard as board
 
     render.show(board.leaderboard(verb.opened()), json=arguments.json)
@@ -81,7 +81,7 @@ def leaderboard(arguments: argparse.Namespace) -> int:
 def competitors(arguments: argparse.Namespace) -> int:
     """The list is by score; those without one come last."""
     from golf import leftovers
-    from golf.report import progress, render, research  # noqa: F401, its views are registered
+    from golf.report import progress, render
     from golf.research import competitors as others
     from golf.research import hearsay
 
@@ -129,7 +129,7 @@ def bulletin(arguments: argparse.Namespace) -> int:
 
 def coverage(arguments: argparse.Namespace) -> int:
     """Reads only."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import frontier, outlook
 
     render.show(frontier.coverage(outlook.tried(verb.opened())), json=arguments.json)

@@ -98,7 +98,7 @@ def predict_size(arguments: argparse.Namespace) -> int:
     """Exit 0 unless it does not fit: what cannot be told is no refusal."""
     from golf.errors import BadConfig
     from golf.measure import size_prediction
-    from golf.report import render, rulings  # noqa: F401, its views are registered
+    from golf.report import render
 
     settings = verb.settings(arguments.env)
     if wrong := size_prediction.misspelled(settings):

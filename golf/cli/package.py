@@ -45,7 +45,7 @@ def register(verbs: verb.Verbs) -> None:
 def package(arguments: argparse.Namespace) -> int:
     """Exit 1 when it is refused."""
     from golf.desk import packing
-    from golf.report import packages, render  # noqa: F401, its views are registered
+    from golf.report import render
 
     if arguments.verify is not None:
         return _verify(arguments)
@@ -76,7 +76,7 @@ def package(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from golf.desk import verify_package
-    from golf.report import packages, render  # noqa: F401, its views are registered
+    from golf.report import render
 
     if arguments.experiment:
         raise BadConfig(f"--verify checks a folder and packs nothing: leave {arguments.experiment} out")

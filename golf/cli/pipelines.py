@@ -120,7 +120,6 @@ def accept(arguments: argparse.Namespace) -> int:
     from golf import answers
     from golf.errors import BadConfig
     from golf.play import review
-    from golf.report import answers as views  # noqa: F401, its views are registered
     from golf.report import render
 
     answers.answer(arguments.schema)  # a wrong name first, then a wrong file
@@ -143,7 +142,6 @@ def accept(arguments: argparse.Namespace) -> int:
 def summary(arguments: argparse.Namespace) -> int:
     """In the shape of an experiment-summary answer."""
     from golf.play import summary as runs
-    from golf.report import answers as views  # noqa: F401, its views are registered
     from golf.report import render
 
     found = runs.summarise(verb.opened(), last=arguments.last, tier=arguments.tier, limit=arguments.limit)
@@ -157,7 +155,6 @@ def triage(arguments: argparse.Namespace) -> int:
     from golf.errors import BadConfig
     from golf.referee import triage as referee
     from golf.referee import workers
-    from golf.report import answers as views  # noqa: F401, its views are registered
     from golf.report import progress, render
 
     for option, file in (("--page", arguments.page), ("--data", arguments.data), ("--index", arguments.index)):

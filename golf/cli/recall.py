@@ -40,7 +40,6 @@ def register(verbs: verb.Verbs) -> None:
 def tried(arguments: argparse.Namespace) -> int:
     """Exit 0 when it is new, 1 when it was tried before."""
     from golf.errors import BadConfig
-    from golf.report import recall as views  # noqa: F401, its views are registered
     from golf.report import render
     from golf.research import memory, recollection
 
@@ -69,7 +68,6 @@ def rules(arguments: argparse.Namespace) -> int:
 
 def calibrate(arguments: argparse.Namespace) -> int:
     """Reads only: weights are proposed, and nothing is changed by them."""
-    from golf.report import recall as views  # noqa: F401, its views are registered
     from golf.report import render
     from golf.research import outcomes
 

@@ -1,14 +1,12 @@
 """`golf audit`, `golf certify`, `golf compare`: is a score causal, does it decode, is it a gain."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from golf import leftovers
 from golf.cli import verb
-from golf.errors import BadConfig, NotFound
-from golf.workspace import Workspace
+from golf.errors import BadConfig
 
 TARGET = "FILE.py:NAME (a function score(tokens) or a factory), an experiment, or a folder with weights and script"
 
@@ -121,27 +119,13 @@ def _scorer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, help="their SentencePiece model (default: the workspace's)")
 
 
-def _workspace() -> Workspace | None:
-    """The workspace, where there is one: scorers and submissions lie anywhere.
-
-    Raises:
-        NotFound: one was named, and it is none.
-    """
-    try:
-        return verb.opened()
-    except NotFound:
-        if os.environ.get("GOLF_WORKSPACE"):
-            raise
-        return None
-
-
 def _target(arguments: argparse.Namespace) -> dict[str, Any]:
     """Workspace and target, as both verbs take them."""
     from golf.play import audit as audits
 
     if arguments.target is None:
         raise BadConfig(f"what is to be asked? Give {TARGET}")
-    workspace = _workspace()
+    workspace = verb.opened_if_any()
     target = audits.find_target(
         arguments.target,
         workspace=workspace,
@@ -160,7 +144,7 @@ def _target(arguments: argparse.Namespace) -> dict[str, Any]:
 def audit(arguments: argparse.Namespace) -> int:
     """Exit 0 causal (or the bytes exact), 1 a violation (or a miscount), 2 it could not be decided."""
     from golf.play import audit as audits
-    from golf.report import progress, render, rulings  # noqa: F401, its views are registered
+    from golf.report import progress, render
 
     if arguments.repro is not None:
         return _audit_repro(arguments)
@@ -184,12 +168,12 @@ def audit(arguments: argparse.Namespace) -> int:
 
 def _audit_bytes(arguments: argparse.Namespace) -> int:
     from golf.play import audit_bytes
-    from golf.report import render, rulings  # noqa: F401, its views are registered
+    from golf.report import render
 
     with leftovers.asked_to_end():
         counted = audit_bytes.audit_bytes(
             arguments.target,
-            workspace=_workspace(),
+            workspace=verb.opened_if_any(),
             data=arguments.data,
             tokenizer=arguments.tokenizer,
             claimed_bpb=arguments.claimed_bpb,
@@ -203,9 +187,8 @@ def _audit_repro(arguments: argparse.Namespace) -> int:
     """Exit 0 without an error, 1 with one or when a repetition differs."""
     from golf.desk import repetition, reproducibility
     from golf.report import render
-    from golf.report import reproducibility as views  # noqa: F401, its views are registered
 
-    workspace = _workspace()
+    workspace = verb.opened_if_any()
     subject = None
     path = Path(arguments.repro)
     if arguments.rerun is not None or not path.exists():
@@ -233,7 +216,7 @@ def _audit_repro(arguments: argparse.Namespace) -> int:
 def certify(arguments: argparse.Namespace) -> int:
     """Exit 0 certified, 1 not; what cannot be decided is an error."""
     from golf.play import certify as proofs
-    from golf.report import progress, render, rulings  # noqa: F401, its views are registered
+    from golf.report import progress, render
 
     with leftovers.asked_to_end(), progress.progress("certifying") as bar:
         found = proofs.certify(
@@ -249,10 +232,10 @@ def certify(arguments: argparse.Namespace) -> int:
 def compare(arguments: argparse.Namespace) -> int:
     """Exit 0 when A is shown to be better, 1 when it is not, 2 when there are too few seeds to say."""
     from golf.play import compare as comparing
-    from golf.report import render, rulings  # noqa: F401, its views are registered
+    from golf.report import render
 
     found = comparing.compare_runs(
-        _workspace(), arguments.a, arguments.b, looks=arguments.looks, is_speed_up=arguments.speed_up
+        verb.opened_if_any(), arguments.a, arguments.b, looks=arguments.looks, is_speed_up=arguments.speed_up
     )
     render.show(found, json=arguments.json)
     return {"better": 0, "unsettled": 1, "worse": 1, "unknown": 2}[found.verdict]

@@ -9,7 +9,6 @@ from golf.cli import field, recall, verb
 if TYPE_CHECKING:
     from golf.research.refresh import Refreshed
     from golf.research.schedule import Health
-    from golf.research.second_opinion import Judged
     from golf.workspace import Workspace
 
 
@@ -92,7 +91,7 @@ def _asking(parser: argparse.ArgumentParser, schema: str, what: str) -> None:
 
 def refresh(arguments: argparse.Namespace) -> int:
     """Exit 2 when every source that was visited failed."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import loop
     from golf.research import refresh as reading
 
@@ -134,7 +133,7 @@ def watch(arguments: argparse.Namespace) -> int:
 
 def listed(arguments: argparse.Namespace) -> int:
     """Reads only."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import refresh as reading
 
     found, total = reading.listed(verb.opened(), arguments.last)
@@ -145,15 +144,14 @@ def listed(arguments: argparse.Namespace) -> int:
 
 def grade(arguments: argparse.Namespace) -> int:
     """The prompt alone is printed where it is asked for; exit 1 when there is nothing to ask."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import grades, loop
 
     workspace = verb.opened()
     if arguments.prompt:
         return _asked(loop.grading_prompt(workspace), "everything that was read has a second opinion", arguments.json)
     if arguments.accept:
-        render.show(_judged(workspace, "research-grade", arguments.accept), json=arguments.json)
-        return 0
+        return _take(workspace, "research-grade", arguments)
     loop.grade(workspace)
     found = grades.opinions(workspace)
     shown = found[: arguments.limit]
@@ -164,22 +162,21 @@ def grade(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """As `grade`."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import blocks, loop, verified
 
     workspace = verb.opened()
     if arguments.prompt:
         return _asked(loop.verifying_prompt(workspace), "every Tier A item is verified", arguments.json)
     if arguments.accept:
-        render.show(_judged(workspace, "research-verification", arguments.accept), json=arguments.json)
-        return 0
+        return _take(workspace, "research-verification", arguments)
     render.show(blocks.best_verified(verified.read(workspace)), json=arguments.json, empty="nothing was verified yet")
     return 0
 
 
 def inject(arguments: argparse.Namespace) -> int:
     """Exit 2 where there is no program.md, or a marker in it is wrong."""
-    from golf.report import render, research  # noqa: F401, its views are registered
+    from golf.report import render
     from golf.research import loop, sections
 
     workspace = verb.opened()
@@ -224,13 +221,15 @@ def _asked(prompt: str | None, nothing: str, as_json: bool) -> int:
     return 0
 
 
-def _judged(workspace: "Workspace", schema: str, file: str) -> "Judged":
+def _take(workspace: "Workspace", schema: str, arguments: argparse.Namespace) -> int:
     from golf import answers
     from golf.cli.pipelines import read_file
+    from golf.report import render
     from golf.research import second_opinion
 
-    answer = answers.read(schema, read_file(file, answers.ANSWER_BYTES_MAX + 1))
-    return second_opinion.judge(workspace, answer.model_dump()["items"])
+    answer = answers.read(schema, read_file(arguments.accept, answers.ANSWER_BYTES_MAX + 1))
+    render.show(second_opinion.judge(workspace, answer.model_dump()["items"]), json=arguments.json)
+    return 0
 
 
 def told(health: "Health") -> None:

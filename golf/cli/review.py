@@ -46,7 +46,7 @@ def register(verbs: verb.Verbs) -> None:
 def review(arguments: argparse.Namespace) -> int:
     """Exit 0 unless blocked (1), also where a person must look; 2 when there was nothing to examine."""
     from golf.play import review as desk
-    from golf.report import render, rulings  # noqa: F401, its views are registered
+    from golf.report import render
 
     folder = _submission(arguments.path, arguments.workspace)
     if folder is not None:

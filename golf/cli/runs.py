@@ -1,14 +1,12 @@
 """`golf diagnose`, `golf drift`: a run against what a run should look like, and against today's settings."""
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golf.cli import verb
 from golf.errors import BadConfig, NotFound
-from golf.workspace import Workspace
 
 if TYPE_CHECKING:
     from golf.desk.parameters import Parameters
@@ -65,32 +63,18 @@ def diagnose(arguments: argparse.Namespace) -> int:
     from golf.desk import diagnosis as desk
     from golf.report import diagnosis, render
 
-    found = desk.diagnose(_workspace(), arguments.run, script=arguments.script)
+    found = desk.diagnose(verb.opened_if_any(), arguments.run, script=arguments.script)
     if arguments.picture:
         diagnosis.picture(arguments.picture, found)
     render.show(found, json=arguments.json)
     return 1 if found.verdict == "error" else 0
 
 
-def _workspace() -> Workspace | None:
-    """The workspace, where there is one: logs lie anywhere.
-
-    Raises:
-        NotFound: one was named, and it is none.
-    """
-    try:
-        return verb.opened()
-    except NotFound:
-        if os.environ.get("GOLF_WORKSPACE"):
-            raise
-        return None
-
-
 def drift(arguments: argparse.Namespace) -> int:
     """Exit 1 when anything differs."""
     from golf.desk import drift as drifting
     from golf.desk import parameters
-    from golf.report import drift, render  # noqa: F401, its view is registered
+    from golf.report import render
 
     current = parameters.read_configs(arguments.config, arguments.override)
     found = drifting.drift(current, _tracked(arguments), ignore=arguments.ignore)
@@ -115,7 +99,7 @@ def _tracked(arguments: argparse.Namespace) -> "Parameters":
         return tracked.of_trackio(lambda: _trackio_runs(store), run, store.name)
     if run is not None and Path(run).is_file():
         return tracked.of_file(Path(run))
-    workspace = _workspace()
+    workspace = verb.opened_if_any()
     if workspace is None:
         raise NotFound(f"no file {run or tag!r}, and no workspace here; name a store: --mlflow URI, --trackio FILE")
     if run is None or experiments.exists(workspace, run):

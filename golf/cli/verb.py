@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TypeAlias
 
+from golf.errors import NotFound
 from golf.workspace import Workspace
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -83,3 +84,17 @@ def opened() -> Workspace:
     if os.access(workspace.root, os.W_OK):  # what only reads also works where nothing can be written
         record.recover(workspace)
     return workspace
+
+
+def opened_if_any() -> Workspace | None:
+    """The workspace, where there is one: logs, scorers and submissions lie anywhere.
+
+    Raises:
+        NotFound: one was named, and it is none.
+    """
+    try:
+        return opened()
+    except NotFound:
+        if os.environ.get("GOLF_WORKSPACE"):
+            raise
+        return None

@@ -142,11 +142,14 @@ def _timed(module: Module, scope: ast.AST) -> set[str]:
     """Names in a scope that hold a time that went by."""
     found: set[str] = set()
     body = scope.body if isinstance(scope, Function | ast.Module) else []
-    assigned = [one for one in statements(body, into_scopes=False) if targets(one) and getattr(one, "value", None)]
+    assigned = [
+        (one, value)
+        for one in statements(body, into_scopes=False)
+        if targets(one) and isinstance(value := getattr(one, "value", None), ast.AST)
+    ]
     for _ in range(4):  # names of names
         before = len(found)
-        for statement in assigned:
-            value: ast.AST = statement.value  # type: ignore[attr-defined]
+        for statement, value in assigned:
             parts = list(ast.walk(value))
             is_timed = any(
                 (isinstance(part, ast.Call) and _CLOCKS.fullmatch(module.name(part.func)))

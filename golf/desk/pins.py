@@ -76,14 +76,14 @@ def imports(sources: Mapping[str, str], local: Iterable[str] = ()) -> dict[str, 
     for name, text in sources.items():
         tree = Script(name, text).tree  # which also reads what only later versions of Python take
         for node in ast.walk(tree) if tree is not None else ():
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-                names = [node.module]
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module] if node.module and not node.level else []
             for top in (full.split(".")[0] for full in names):
                 if top not in sys.stdlib_module_names and top not in own:
-                    found.setdefault(top, f"{name}:{node.lineno}")  # type: ignore[attr-defined]
+                    found.setdefault(top, f"{name}:{node.lineno}")
     return dict(sorted(found.items()))
 
 
@@ -96,11 +96,12 @@ def installed(python: str, names: Iterable[str]) -> Installed:
     command = [python, "-I", "-c", _ASK, json.dumps(sorted(names))]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=inherited(), check=False)
-        return Installed.model_validate_json(done.stdout)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnreadableInput(f"the training interpreter could not be asked for its packages: {error}") from error
+    try:
+        return Installed.model_validate_json(done.stdout)
     except ValueError as error:
-        said = done.stderr.strip().splitlines()[-1:] or ["nothing"]  # pyright: ignore[reportPossiblyUnboundVariable]
+        said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise UnreadableInput(
             f"the training interpreter did not tell its packages, it said: {said[0][:200]}"
         ) from error

@@ -5,11 +5,13 @@ Surprising: the plain writer never imports rich, so `golf history | cat` starts 
 that came from a file is stripped of control characters (`words.clean`).
 Colour only repeats a word that is there anyway. Values are formatted by the unit that ends their name.
 
-Another module's noun gets a view of its own with `@view.register`, and a row in a list with `@row.register`.
+Another module's noun gets a view of its own with `@view.register`, and a row in a list with `@row.register`; where
+those stand is said in `VIEWS`, and they are imported when such a noun is shown.
 """
 
 import contextlib
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +37,22 @@ WORD_STYLES = {
     **dict.fromkeys(("running",), "cyan"),
 }
 """The words that carry a verdict, and the colour that repeats them on a terminal."""
+
+VIEWS = {
+    "golf.rulings": "rulings",
+    "golf.answers": "answers",
+    "golf.play.regressions": "answers",
+    "golf.research": "research",
+    "golf.research.calibration": "recall",
+    "golf.research.memory": "recall",
+    "golf.desk.trouble": "diagnosis",
+    "golf.desk.drift": "drift",
+    "golf.desk.packing": "packages",
+    "golf.desk.verify_package": "packages",
+    "golf.desk.repetition": "reproducibility",
+    "golf.desk.reproducibility": "reproducibility",
+}
+"""Package or module of a noun → the module of `golf.report` that has its view."""
 
 PROSE = frozenset({"description", "hypothesis", "message", "reason", "_reason"})
 PROSE_WIDTH = 24
@@ -89,10 +107,19 @@ def show(
         write_lines(out, [_as_json(noun, getattr(out, "encoding", None) or "utf-8")])
     elif not isinstance(noun, BaseModel) and not noun:
         write_lines(out, [clean(empty)])
-    elif is_terminal(out):
-        _write_rich(noun, out)
     else:
-        write_lines(out, _plain_lines(noun))
+        _load_views(noun if isinstance(noun, BaseModel) else noun[0])
+        if is_terminal(out):
+            _write_rich(noun, out)
+        else:
+            write_lines(out, _plain_lines(noun))
+
+
+def _load_views(noun: BaseModel) -> None:
+    module = type(noun).__module__
+    for package, views in VIEWS.items():
+        if f"{module}.".startswith(f"{package}."):
+            importlib.import_module(f"golf.report.{views}")
 
 
 # --- one noun ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,9 +42,9 @@ def trainer(workspace: Workspace, break_it: str = "pass", metrics: str = METRICS
     return script
 
 
-def repeated(workspace: Workspace, runs: int = 3, **options: object) -> repetition.Repetition:
+def repeated(workspace: Workspace, runs: int = 3, **options: Any) -> repetition.Repetition:
     subject = repetition.find_subject(workspace, str(workspace.root / "train.py"))
-    return repetition.repeat(workspace, subject, runs=runs, **{"time_limit_s": 60.0, **options})  # type: ignore[arg-type]
+    return repetition.repeat(workspace, subject, runs=runs, **{"time_limit_s": 60.0, **options})
 
 
 def test_s72_a_deterministic_trainer_repeats_bit_for_bit(workspace: Workspace) -> None:

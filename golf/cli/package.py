@@ -44,7 +44,7 @@ def register(verbs: verb.Verbs) -> None:
 
 def package(arguments: argparse.Namespace) -> int:
     """Exit 1 when it is refused."""
-    from golf.desk import packing
+    from golf.desk.package import packing
     from golf.report import render
 
     if arguments.verify is not None:
@@ -75,7 +75,7 @@ def package(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from golf.desk import verify_package
+    from golf.desk.package import verify as verify_package
     from golf.report import render
 
     if arguments.experiment:

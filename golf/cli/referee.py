@@ -185,7 +185,7 @@ def _audit_bytes(arguments: argparse.Namespace) -> int:
 
 def _audit_repro(arguments: argparse.Namespace) -> int:
     """Exit 0 without an error, 1 with one or when a repetition differs."""
-    from golf.desk import repetition, reproducibility
+    from golf.desk.repro import repetition, reproducibility
     from golf.report import render
 
     workspace = verb.opened_if_any()

@@ -9,7 +9,7 @@ from golf.cli import verb
 from golf.errors import BadConfig, NotFound
 
 if TYPE_CHECKING:
-    from golf.desk.parameters import Parameters
+    from golf.desk.drift.parameters import Parameters
 
 
 def register(verbs: verb.Verbs) -> None:
@@ -60,7 +60,7 @@ def register(verbs: verb.Verbs) -> None:
 
 def diagnose(arguments: argparse.Namespace) -> int:
     """Exit 1 when something is found that spoils the run."""
-    from golf.desk import diagnosis as desk
+    from golf.desk.diagnosis import diagnose as desk
     from golf.report import diagnosis, render
 
     found = desk.diagnose(verb.opened_if_any(), arguments.run, script=arguments.script)
@@ -72,8 +72,8 @@ def diagnose(arguments: argparse.Namespace) -> int:
 
 def drift(arguments: argparse.Namespace) -> int:
     """Exit 1 when anything differs."""
-    from golf.desk import drift as drifting
-    from golf.desk import parameters
+    from golf.desk.drift import differences as drifting
+    from golf.desk.drift import parameters
     from golf.report import render
 
     current = parameters.read_configs(arguments.config, arguments.override)
@@ -84,7 +84,7 @@ def drift(arguments: argparse.Namespace) -> int:
 
 def _tracked(arguments: argparse.Namespace) -> "Parameters":
     """The run's side, from the store that is named, else from wherever a run of that name is."""
-    from golf.desk import tracked
+    from golf.desk.drift import tracked
     from golf.play import experiments
 
     run, tag = arguments.run, arguments.tag

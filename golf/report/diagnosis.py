@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from golf.desk.trouble import Curve, Diagnosis, Trouble
+from golf.desk.diagnosis.trouble import Curve, Diagnosis, Trouble
 from golf.errors import UnreadableInput
 from golf.report import plots, render
 from golf.report.render import Fact, Table, View

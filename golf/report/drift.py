@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from golf.desk.drift import Change, Drift
+from golf.desk.drift.differences import Change, Drift
 from golf.report import render
 from golf.report.render import Fact, Table, View
 

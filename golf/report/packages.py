@@ -1,7 +1,7 @@
 """How packed records are shown."""
 
-from golf.desk.packing import Packed
-from golf.desk.verify_package import Verified
+from golf.desk.package.packing import Packed
+from golf.desk.package.verify import Verified
 from golf.report import render
 from golf.report.render import Fact, Table, View
 

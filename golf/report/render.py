@@ -45,12 +45,12 @@ VIEWS = {
     "golf.research": "research",
     "golf.research.calibration": "recall",
     "golf.research.memory": "recall",
-    "golf.desk.trouble": "diagnosis",
-    "golf.desk.drift": "drift",
-    "golf.desk.packing": "packages",
-    "golf.desk.verify_package": "packages",
-    "golf.desk.repetition": "reproducibility",
-    "golf.desk.reproducibility": "reproducibility",
+    "golf.desk.diagnosis.trouble": "diagnosis",
+    "golf.desk.drift.differences": "drift",
+    "golf.desk.package.packing": "packages",
+    "golf.desk.package.verify": "packages",
+    "golf.desk.repro.repetition": "reproducibility",
+    "golf.desk.repro.reproducibility": "reproducibility",
 }
 """Package or module of a noun → the module of `golf.report` that has its view."""
 

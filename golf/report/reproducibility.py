@@ -1,7 +1,7 @@
 """How an audit of reproducibility is shown; whatever a stranger wrote is cleaned by the writer."""
 
-from golf.desk.repetition import Repetition
-from golf.desk.reproducibility import Reproducibility
+from golf.desk.repro.repetition import Repetition
+from golf.desk.repro.reproducibility import Reproducibility
 from golf.report import render
 from golf.report.render import Fact, View
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scene import scored
 
 from golf.cli import main
-from golf.desk import tracked
-from golf.desk.drift import HIDDEN, Drift, drift
-from golf.desk.parameters import KEYS_MAX, Parameters, flat, literal, read_configs
+from golf.desk.drift import tracked
+from golf.desk.drift.differences import HIDDEN, Drift, drift
+from golf.desk.drift.parameters import KEYS_MAX, Parameters, flat, literal, read_configs
 from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
 from golf.play import ledger
 from golf.workspace import Workspace

@@ -14,12 +14,12 @@ from scene import git, scored
 from toy_folder import log_of
 
 from golf.cli import main
-from golf.desk import capsule as capsules
-from golf.desk import pins, private, record_facts, record_text
-from golf.desk.capsule import Capsule
-from golf.desk.gathering import Gathered
-from golf.desk.packing import Packed, Request, package
-from golf.desk.verify_package import Verified, verify
+from golf.desk.package import capsule as capsules
+from golf.desk.package import pins, private, record_facts, record_text
+from golf.desk.package.capsule import Capsule
+from golf.desk.package.gathering import Gathered
+from golf.desk.package.packing import Packed, Request, package
+from golf.desk.package.verify import Verified, verify
 from golf.errors import NotFound, UnreadableInput
 from golf.measure import logs as training_logs
 from golf.play import experiments, ledger, worktree

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scene import git
 
 from golf.cli import main
-from golf.desk import repetition
-from golf.desk.repetition import Curves, compare
+from golf.desk.repro import repetition
+from golf.desk.repro.repetition import Curves, compare
 from golf.errors import BadConfig, JobFailed, NotFound, UnreadableInput
 from golf.play import experiments
 from golf.workspace import Workspace

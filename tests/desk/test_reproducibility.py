@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golf.cli import main
-from golf.desk import determinism, ordering, randomness, reproducibility
+from golf.desk.repro import determinism, ordering, randomness, reproducibility
 from golf.errors import NotFound, UnreadableInput
 
 CLEAN = {

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from golf import rules
-from golf.desk.capsule import Capsule, SeedEvidence, date_of
+from golf.desk.package.capsule import Capsule, SeedEvidence, date_of
 from golf.errors import UnreadableInput
 from golf.referee.checks.times import TRAIN_NOTE_S
 from golf.schema import TrainingLog

@@ -8,9 +8,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from golf.desk.findings import Finding, at
-from golf.desk.randomness import cuda_use, is_framework_seeding
-from golf.desk.repository import Call, Place, Program
+from golf.desk.repro.findings import Finding, at
+from golf.desk.repro.randomness import cuda_use, is_framework_seeding
+from golf.desk.repro.repository import Call, Place, Program
 from golf.referee.program import Function
 from golf.referee.syntax import targets
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from golf.desk import evaluated, rates, symptoms
-from golf.desk.recipe import Recipe
-from golf.desk.series import Run, read_run
-from golf.desk.trouble import SEVERITIES, Curve, Diagnosis, Trouble
+from golf.desk.diagnosis import evaluated, rates, symptoms
+from golf.desk.diagnosis.recipe import Recipe
+from golf.desk.diagnosis.series import Run, read_run
+from golf.desk.diagnosis.trouble import SEVERITIES, Curve, Diagnosis, Trouble
 from golf.errors import NotFound, UnreadableInput
 from golf.jobs.store import JobStore
 from golf.measure.logs import FILES_MAX

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from golf.desk.findings import Finding, at
-from golf.desk.repository import Program
+from golf.desk.repro.findings import Finding, at
+from golf.desk.repro.repository import Program
 from golf.referee.reading import printable
 
 LOCKS = (

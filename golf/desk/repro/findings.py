@@ -3,7 +3,7 @@
 import ast
 from typing import Literal
 
-from golf.desk.repository import Module
+from golf.desk.repro.repository import Module
 from golf.schema import Noun
 
 Severity = Literal["error", "warning", "note"]

@@ -1,17 +1,17 @@
 """Whether a training script would give the same numbers again, by its code: `golf audit --repro` (S72).
 
 Read by AST, with what it imports from its own repository; nothing is run. What the code says is no proof: `--rerun`
-runs it (`golf.desk.repetition`).
+runs it (`golf.desk.repro.repetition`).
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from golf.desk import determinism, ordering, randomness, requirements
-from golf.desk.findings import Finding
-from golf.desk.repetition import Repetition
-from golf.desk.repository import Program, open_repository
+from golf.desk.repro import determinism, ordering, randomness, requirements
+from golf.desk.repro.findings import Finding
+from golf.desk.repro.repetition import Repetition
+from golf.desk.repro.repository import Program, open_repository
 from golf.errors import UnreadableInput
 from golf.schema import Noun
 

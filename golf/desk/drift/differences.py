@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import computed_field
 
-from golf.desk.parameters import Parameter, Parameters, literal
+from golf.desk.drift.parameters import Parameter, Parameters, literal
 from golf.rulings import Described, Said
 
 Kind = Literal["added", "removed", "changed", "type_changed"]

@@ -6,10 +6,10 @@ From the rates a log states, and where it states none, from the script's schedul
 import math
 from collections.abc import Iterator
 
-from golf.desk.recipe import Recipe, Schedule
-from golf.desk.series import Run
-from golf.desk.symptoms import quote
-from golf.desk.trouble import Trouble
+from golf.desk.diagnosis.recipe import Recipe, Schedule
+from golf.desk.diagnosis.series import Run
+from golf.desk.diagnosis.symptoms import quote
+from golf.desk.diagnosis.trouble import Trouble
 from golf.rulings import Evidence
 
 WARM_UP_SHARE = 0.1

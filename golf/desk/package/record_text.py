@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from statistics import fmean, stdev
 from typing import Any
 
-from golf.desk.capsule import NAME, Ancestor, Capsule, SeedEvidence, date_of
-from golf.desk.record_facts import Logs, code_bytes, is_subset, total_bytes
+from golf.desk.package.capsule import NAME, Ancestor, Capsule, SeedEvidence, date_of
+from golf.desk.package.record_facts import Logs, code_bytes, is_subset, total_bytes
 
 README, SUBMISSION, REQUIREMENTS = "README.md", "submission.json", "requirements.txt"
 _OUTCOMES = {"keep": "kept", "discard": "discarded"}

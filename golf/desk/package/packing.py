@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from golf import durable
-from golf.desk import capsule as capsules
-from golf.desk import record_text, verify_package
-from golf.desk.capsule import Capsule, HashedFile
-from golf.desk.gathering import Gathered, Request
+from golf.desk.package import capsule as capsules
+from golf.desk.package import record_text
+from golf.desk.package import verify as verify_package
+from golf.desk.package.capsule import Capsule, HashedFile
+from golf.desk.package.gathering import Gathered, Request
 from golf.errors import UnreadableInput
 from golf.play import experiments
 from golf.schema import Noun, TrainingLog

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from golf.desk.parameters import Parameter, Parameters, flat, literal, of_texts, read_config
+from golf.desk.drift.parameters import Parameter, Parameters, flat, literal, of_texts, read_config
 from golf.errors import AmbiguousInput, BadConfig, MissingPackage, NotFound, UnreadableInput
 from golf.play import experiments, ledger
 from golf.schema import Result

@@ -1,0 +1,1 @@
+"""What is wrong with a training run, from its log and its script."""

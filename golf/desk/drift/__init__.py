@@ -1,0 +1,1 @@
+"""Which settings differ from those of a tracked run."""

@@ -1,0 +1,1 @@
+"""A record folder: gathered, packed, and checked against its own logs."""

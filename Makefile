@@ -7,7 +7,7 @@ BIN    := .venv/bin
 # Tests wait for processes more than they compute: more at once than there are cores, a file's tests one after another.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 
-.PHONY: demo test test-slow check referee-report leak-report setup tools system
+.PHONY: demo test test-slow check bench bench-full referee-report leak-report setup tools system
 
 demo: setup
 	$(BIN)/golf demo
@@ -37,6 +37,15 @@ KILLS ?= 5
 
 leak-report: setup
 	$(BIN)/python bench/leaks.py --kills $(KILLS)
+
+# Speed, side by side with a baseline in the same run; exit 1 when a goal is missed. BENCH is handed on: BENCH="--only server".
+BENCH ?=
+
+bench: setup
+	$(BIN)/python bench/speed.py $(BENCH)
+
+bench-full: setup
+	$(BIN)/python bench/speed.py --full $(BENCH)
 
 setup: .venv/ready
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import computed_field
 
+from golf.desk.findings import Severity
 from golf.rulings import Described, Evidence, Said
 
 TroubleCode = Literal[
@@ -14,18 +15,13 @@ TroubleCode = Literal[
     "TRAIN_VAL_GAP", "OVERFITTING", "QUANTISATION_GAP", "SCORED_OTHERWISE", "EVALUATION_DIFFERS",
 ]  # fmt: skip
 
-TroubleSeverity = Literal["error", "warning", "note"]
-"""error: the run's result is worthless or the run is broken; warning: it costs score or time; note: good to know."""
-
-SEVERITIES: tuple[TroubleSeverity, ...] = ("error", "warning", "note")
-"""The worst first."""
-
 
 class Trouble(Described):
     """One thing that is wrong with a run, or looks so."""
 
     code: TroubleCode
-    severity: TroubleSeverity
+    severity: Severity
+    """error: the result is worthless or the run is broken; warning: it costs score or time; note: good to know."""
     text: Said
     """What it is, in a sentence with its numbers."""
     first_step: int | None = None

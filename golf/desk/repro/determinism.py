@@ -8,7 +8,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from golf.desk.repro.findings import Finding, at
+from golf.desk.findings import Finding
+from golf.desk.repro.placing import at
 from golf.desk.repro.randomness import cuda_use, is_framework_seeding
 from golf.desk.repro.repository import Call, Place, Program
 from golf.referee.program import Function

@@ -9,7 +9,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from golf.desk.repro.findings import Finding, at
+from golf.desk.findings import Finding
+from golf.desk.repro.placing import at
 from golf.desk.repro.repository import Call, Module, Program
 from golf.referee.program import Function
 from golf.referee.syntax import last_name, statements, targets

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from golf.desk.findings import SEVERITIES, Finding
 from golf.desk.repro import determinism, ordering, randomness, requirements
-from golf.desk.repro.findings import Finding
 from golf.desk.repro.repetition import Repetition
 from golf.desk.repro.repository import Program, open_repository
 from golf.errors import UnreadableInput
@@ -17,8 +17,6 @@ from golf.schema import Noun
 
 SCRIPTS_MAX = 300
 """Scripts of one folder that are audited; the rest is named."""
-
-_RANKS = {"error": 0, "warning": 1, "note": 2}
 
 
 class Reproducibility(Noun):
@@ -33,7 +31,8 @@ class Reproducibility(Noun):
     errors: int
     warnings: int
     findings: list[Finding]
-    """Errors first, then by file and line."""
+    """Errors first, then by file and line. error: the same command gives other numbers, here or on a machine with the
+    same files and versions; warning: it does so under a condition (a GPU, other versions, other workers)."""
     not_read: dict[str, str] = {}
     """Files that a script imports and that could not be read, with the reason."""
     repetition: Repetition | None = None
@@ -68,7 +67,7 @@ def audit(path: Path) -> Reproducibility:
         for one in findings(program, repository.root):
             is_said_once = one.code == "UNLISTED"
             found.setdefault((one.code, "" if is_said_once else one.file, 0 if is_said_once else one.line), one)
-    ordered = sorted(found.values(), key=lambda one: (_RANKS[one.severity], one.file, one.line, one.code))
+    ordered = sorted(found.values(), key=lambda one: (SEVERITIES.index(one.severity), one.file, one.line, one.code))
     not_read = dict(sorted(repository.not_read.items()))
     for entry in entries[SCRIPTS_MAX:]:
         not_read[Path(os.path.relpath(entry, repository.root)).as_posix()] = f"only {SCRIPTS_MAX} scripts are audited"

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from golf.desk.repro.findings import Finding, at
+from golf.desk.findings import Finding
+from golf.desk.repro.placing import at
 from golf.desk.repro.repository import Program
 from golf.referee.reading import printable
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from golf.desk.findings import Finding
 from golf.desk.repro.placing import at
+from golf.desk.repro.program import Call, Place, Program
 from golf.desk.repro.randomness import cuda_use, is_framework_seeding
-from golf.desk.repro.repository import Call, Place, Program
 from golf.referee.program import Function
 from golf.referee.syntax import targets
 

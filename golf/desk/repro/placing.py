@@ -3,7 +3,7 @@
 import ast
 
 from golf.desk.findings import Finding, Severity
-from golf.desk.repro.repository import Module
+from golf.desk.repro.program import Module
 
 
 def at(module: Module, node: ast.AST, code: str, severity: Severity, text: str, fix: str) -> Finding:

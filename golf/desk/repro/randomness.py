@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from golf.desk.findings import Finding
 from golf.desk.repro.placing import at
-from golf.desk.repro.repository import Call, Module, Program
+from golf.desk.repro.program import Call, Module, Program
 from golf.referee.program import Function
 from golf.referee.syntax import last_name, statements, targets
 

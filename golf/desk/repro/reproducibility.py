@@ -10,8 +10,9 @@ from pathlib import Path
 
 from golf.desk.findings import SEVERITIES, Finding
 from golf.desk.repro import determinism, ordering, randomness, requirements
+from golf.desk.repro.program import Program
 from golf.desk.repro.repetition import Repetition
-from golf.desk.repro.repository import Program, open_repository
+from golf.desk.repro.repository import open_repository
 from golf.errors import UnreadableInput
 from golf.schema import Noun
 

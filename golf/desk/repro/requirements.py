@@ -16,7 +16,7 @@ import yaml
 
 from golf.desk.findings import Finding
 from golf.desk.repro.placing import at
-from golf.desk.repro.repository import Program
+from golf.desk.repro.program import Program
 from golf.referee.reading import printable
 
 LOCKS = (

@@ -278,7 +278,7 @@ def test_s73_a_trackio_run_is_read_from_its_own_store(tmp_path: Path, capsys: py
     import sys
 
     script = (
-        "from golf.report.tracking import track_run; from pathlib import Path; import sys\n"
+        "from golf.desk.tracking.trackio_store import TrackioTracker; from pathlib import Path; import sys\n"
         "track_run(Path(sys.argv[1]), 'p', 'r', {'lr': 0.1, 'model': {'dim': 8}}, [{'step': 1, 'loss': 1.0}], {})"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], check=True, capture_output=True)

@@ -16,7 +16,8 @@ Tier = str
 class Noun(BaseModel):
     """Base of every model here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # A command uses a few of these: each is built when it is first used, and not all of them at every start.
 
 
 # --- measuring ---------------------------------------------------------------------------------

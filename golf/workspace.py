@@ -25,7 +25,7 @@ CONFIG_NAME = "golf.toml"
 class Settings(BaseModel):
     """Base of the tables in golf.toml."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class TierSettings(Settings):
@@ -223,24 +223,26 @@ SMOKE = {
 }
 """The challenge's variables for a run that only shows that everything works."""
 
-DEFAULT_TIERS: dict[str, TierSettings] = {
-    "smoke": TierSettings(env=SMOKE, time_limit_s=600),
-    "local": TierSettings(env={"ITERATIONS": "500"}, time_limit_s=7200),
-}
+
+def _default_tiers() -> dict[str, TierSettings]:
+    return {
+        "smoke": TierSettings(env=SMOKE, time_limit_s=600),
+        "local": TierSettings(env={"ITERATIONS": "500"}, time_limit_s=7200),
+    }
 
 
 class Config(Settings):
-    """golf.toml."""
+    """golf.toml; defaults are made where one is read, as most starts read none."""
 
-    challenge: ChallengeSettings = ChallengeSettings()
-    data: DataSettings = DataSettings()
-    train: TrainSettings = TrainSettings()
-    tiers: dict[str, TierSettings] = DEFAULT_TIERS
-    budget: BudgetSettings = BudgetSettings()
-    jobs: JobsSettings = JobsSettings()
-    gate: GateSettings = GateSettings()
-    guard: GuardSettings = GuardSettings()
-    research: ResearchSettings = ResearchSettings()
+    challenge: ChallengeSettings = Field(default_factory=ChallengeSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    tiers: dict[str, TierSettings] = Field(default_factory=_default_tiers)
+    budget: BudgetSettings = Field(default_factory=BudgetSettings)
+    jobs: JobsSettings = Field(default_factory=JobsSettings)
+    gate: GateSettings = Field(default_factory=GateSettings)
+    guard: GuardSettings = Field(default_factory=GuardSettings)
+    research: ResearchSettings = Field(default_factory=ResearchSettings)
     route: dict[str, RouteSettings] = {}
 
 

@@ -5,6 +5,7 @@ the server answering.
 """
 
 import functools
+import gc
 import inspect
 import logging
 import sys
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 
 from golf.errors import UNUSABLE, NotFound, explained
 from golf.play import record
+from golf.schema import Noun
 from golf.workspace import Workspace
 from mcp_server import tools
 from mcp_server.brief import brief
@@ -56,7 +58,8 @@ def build() -> MCPServer:
     """A server with every tool; a misspelt argument is refused instead of becoming a silent default."""
     server = Caddie("golf", title="Caddie", version=version("caddie"), instructions=INSTRUCTIONS, log_level="WARNING")
     for function, hints in tools.TOOLS:
-        server.tool(annotations=hints, description=" ".join((function.__doc__ or "").split()))(_explained(function))
+        described = " ".join((function.__doc__ or "").split())
+        server.tool(annotations=hints, description=described)(_of_any_noun(_explained(function)))
     server.resource(tools.DIFF, mime_type="text/x-diff")(_explained(tools.diff, ResourceError, str))
     no_path = ResourceSecurity(exempt_params={"id"})  # a name looked up in a file, with slashes in it
     server.resource(tools.ITEM, mime_type="text/plain", security=no_path)(_explained(tools.item, ResourceError, str))
@@ -79,7 +82,10 @@ def run() -> None:
         pass  # each tool says so, and how to make a workspace
     except UNUSABLE as error:
         logging.error("%s", explained(error))  # a damaged ledger must not keep the session from its tools
-    build().run()
+    server = build()
+    gc.freeze()  # what is there now stays: no collection need look at it again
+    gc.enable()
+    server.run()
 
 
 def _explained(
@@ -102,6 +108,15 @@ def _explained(
             raise failure(_short(error)) from error
 
     return call_async if inspect.iscoroutinefunction(function) else call
+
+
+def _of_any_noun(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same tool, said to return a `Noun`: the SDK would write out the schema of each answer, which is not listed.
+
+    An answer that is a subclass keeps all of its fields.
+    """
+    function.__signature__ = inspect.signature(function).replace(return_annotation=Noun)  # type: ignore[attr-defined]
+    return function
 
 
 def _short(error: Exception) -> str:

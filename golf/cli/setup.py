@@ -1,6 +1,7 @@
 """`golf init`, `golf doctor`, `golf mcp`."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def mcp(arguments: argparse.Namespace) -> int:
     """Runs until the client closes the pipe."""
+    gc.disable()  # until the server stands: what its start makes stays, and looking for garbage in it is a tenth of it
     from mcp_server import server
 
     server.run()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from golf.cli import (
+    analysis,
     codex,
     course,
     demo,
@@ -49,6 +50,7 @@ GROUPS = (
     merge,
     package,
     runs,
+    analysis,
     pipelines,
     course,
     codex,

@@ -47,12 +47,26 @@ def register(verbs: verb.Verbs) -> None:
         "history",
         history,
         "the ledger: what was tried, what it scored, what was kept",
-        "golf history --best -n 5",
+        'golf history --where "val_bpb < 1.2 and matrix_lr > 0.01" --sort val_bpb --top 5',
     )
     past.add_argument("-n", "--limit", type=verb.whole, default=20, help="rows to show (default: 20)")
     past.add_argument("--tier", help="only this tier")
     past.add_argument("--status", choices=("keep", "discard", "crash"), help="only this status")
     past.add_argument("--best", action="store_true", help="best first instead of newest last")
+    past.add_argument(
+        "--where",
+        metavar="EXPR",
+        help="only runs of which this is true: fields, settings, comparisons, in, and, or, not",
+    )
+    past.add_argument(
+        "--sort", metavar="EXPR", help="by this field, setting or sum, lowest first; 'EXPR desc' turns it"
+    )
+    past.add_argument(
+        "--top", type=verb.count, metavar="K", help="the first K with their settings (default sort: val_bpb)"
+    )
+    past.add_argument(
+        "--from", dest="place", type=Path, metavar="FOLDER", help="of a folder of folders of logs instead"
+    )
 
     gates = verb.add(
         verbs,
@@ -74,9 +88,21 @@ def register(verbs: verb.Verbs) -> None:
     money.add_argument("--cost", type=float, metavar="USD", help="worst-case cost of the run in question")
 
     page = verb.add(
-        verbs, "report", report, "write an experiment's report.md and picture again", "golf report baseline"
+        verbs,
+        "report",
+        report,
+        "write an experiment's report.md and picture again; or, with --last, which settings go with better scores",
+        "golf report --last 10",
     )
-    page.add_argument("name", help="a played experiment")
+    page.add_argument("name", nargs="?", help="a played experiment")
+    page.add_argument(
+        "-n", "--last", type=verb.count, metavar="N", help="instead: settings against scores over the newest N runs"
+    )
+    page.add_argument(
+        "--from", dest="place", type=Path, metavar="FOLDER", help="of a folder of folders of logs instead"
+    )
+    page.add_argument("--tier", help="with --last: runs of this tier; all mixes them (default: the newest run's)")
+    page.add_argument("--page", type=Path, metavar="FILE", help="with --last: where it goes (default: outputs/ here)")
 
 
 def _claim(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +166,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def history(arguments: argparse.Namespace) -> int:
     """The newest last, as in the file."""
+    if any(getattr(arguments, name) is not None for name in ("where", "sort", "top", "place")):
+        from golf.cli import analysis
+
+        return analysis.query(arguments)
     from golf.play import history as ledger_history
     from golf.report import render
 
@@ -174,9 +204,16 @@ def check_budget(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """From what is on disk; nothing is measured again."""
+    if arguments.last is not None or (arguments.name is None and arguments.place is not None):
+        from golf.cli import analysis
+
+        return analysis.settings(arguments)
+    from golf.errors import BadConfig
     from golf.play import experiments
     from golf.report import evidence, render
 
+    if arguments.name is None:
+        raise BadConfig("name a played experiment, or ask over several runs: golf report --last 10")
     workspace = verb.opened()
     folder = experiments.find(workspace, arguments.name)
     page = evidence.write_report(workspace, folder)

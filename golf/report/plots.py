@@ -283,12 +283,13 @@ def _short(text: str, limit: int = LABEL_CHARS) -> str:
     return f"{text[: limit - tail - 1].rstrip()}…{text[-tail:].lstrip()}"
 
 
-def _save(figure: "Figure", path: Path) -> Path:
+def _save(figure: "Figure", path: Path, alt: str = "") -> Path:
+    """Write the PNG; `alt` says in it what it shows."""
     picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box; not worth a line
         _shrink_to_fit(figure)
-        figure.savefig(picture, format="png", metadata={"Software": None})
+        figure.savefig(picture, format="png", metadata={"Software": None, **({"Description": alt} if alt else {})})
     durable.replace(path, picture.getvalue())
     return path
 

@@ -46,6 +46,8 @@ VIEWS = {
     "golf.research": "research",
     "golf.research.calibration": "recall",
     "golf.research.memory": "recall",
+    "golf.desk.analysis.associations": "associations",
+    "golf.desk.analysis.query": "associations",
     "golf.desk.diagnosis.trouble": "diagnosis",
     "golf.desk.drift.differences": "drift",
     "golf.desk.package.packing": "packages",

@@ -1,4 +1,4 @@
-"""`golf picture`; and what `golf report --last` and `golf history --where` do."""
+"""`golf picture`, `golf watch`; and what `golf report --last` and `golf history --where` do."""
 
 import argparse
 import sys
@@ -30,6 +30,23 @@ def register(verbs: verb.Verbs) -> None:
     )
     drawing.add_argument("--no-inline", action="store_true", help="print the path alone, even where it could be shown")
 
+    looking = verb.add(
+        verbs,
+        "watch",
+        watch,
+        "watch a run as it goes, from its files alone: curve, step, tok/s, time and budget left, last lines",
+        "golf watch wider",
+    )
+    looking.add_argument(
+        "subject",
+        nargs="?",
+        help="an experiment, a job's id, a log, or a folder of logs (default: the newest that runs)",
+    )
+    looking.add_argument("--once", action="store_true", help="look once; --json does so too")
+    looking.add_argument(
+        "--every", type=verb.positive, default=2.0, metavar="S", help="seconds between looks (default: 2)"
+    )
+
 
 def picture(arguments: argparse.Namespace) -> int:
     """Exit 2 when there is nothing to show."""
@@ -50,6 +67,35 @@ def picture(arguments: argparse.Namespace) -> int:
             inline.show(Path(one.path), sys.stdout)
     render.show(drawn if arguments.name == "all" else drawn[0], json=arguments.json)
     return 0
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Exit 0 also when one stops looking; 1 when the run has ended badly."""
+    import time
+
+    from golf.desk.analysis import live
+    from golf.errors import NotFound
+    from golf.report import live as shown
+    from golf.report import render
+    from golf.workspace import Workspace
+
+    try:
+        workspace = Workspace.find()  # not `verb.opened`, which ends what a killed command left behind
+    except NotFound:
+        if arguments.workspace:
+            raise
+        workspace = None
+    seen = live.look(workspace, arguments.subject)
+    if arguments.once or arguments.json:
+        render.show(seen, json=arguments.json)
+    else:
+        subject = arguments.subject or seen.job  # the newest, also when another one starts
+        try:
+            seen = shown.follow(lambda: live.look(workspace, subject), sys.stdout, time.sleep, arguments.every)
+        except KeyboardInterrupt:
+            print(f"golf watch: stopped looking; {seen.subject} goes on", file=sys.stderr)
+            return 0
+    return 1 if seen.has_ended and seen.state != "done" else 0
 
 
 def settings(arguments: argparse.Namespace) -> int:

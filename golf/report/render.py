@@ -47,6 +47,7 @@ VIEWS = {
     "golf.research.calibration": "recall",
     "golf.research.memory": "recall",
     "golf.desk.analysis.associations": "associations",
+    "golf.desk.analysis.live": "live",
     "golf.desk.analysis.query": "associations",
     "golf.desk.diagnosis.trouble": "diagnosis",
     "golf.desk.drift.differences": "drift",

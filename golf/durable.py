@@ -11,9 +11,10 @@ import json
 import mmap
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 
 @contextlib.contextmanager
@@ -49,11 +50,28 @@ def replace_json(path: Path, value: Any) -> None:
     replace(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def append_line(path: Path, line: str, header: str | None = None, close: Callable[[str], str] | None = None) -> None:
+class Appended(NamedTuple):
+    """The states of a file that one append lies between, as `stamp` tells them."""
+
+    before: str
+    after: str
+
+
+def stamp(fd: int) -> str:
+    """What tells one state of a file from another without reading it: which file, its size, when it was changed."""
+    status = os.fstat(fd)
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def append_line(
+    path: Path, line: str, header: str | None = None, close: Callable[[str], str] | None = None
+) -> Appended:
     """Append one line under the file's lock and flush it to disk; `header` starts a new file.
 
     `close` is shown a last line that has no line break and returns what to write behind it before
     the break, so that a format can tell a torn line from one whose break was merely left out.
+    The file's time is set to the nanosecond: the system's own is a tick's, which several writes may share, so that
+    `after` is also told from what others write in the same tick. Where that cannot be done, `after` is empty.
 
     Raises:
         ValueError: `line` contains a line break.
@@ -71,11 +89,24 @@ def append_line(path: Path, line: str, header: str | None = None, close: Callabl
             file.seek(size - 1)
             if file.read(1) != b"\n":
                 prefix = (close(_last_line(file.fileno())) if close else "").encode() + b"\n"
+        before = stamp(file.fileno())
         file.write(prefix + line.encode() + b"\n")
         file.flush()
+        is_told = _set_time(file.fileno())
         os.fsync(file.fileno())
+        after = stamp(file.fileno()) if is_told else ""
     if size == 0:
         sync_folder(path.parent)
+    return Appended(before, after)
+
+
+def _set_time(fd: int) -> bool:
+    now = time.time_ns()
+    try:
+        os.utime(fd, ns=(now, now))
+    except OSError:  # not our file, though we may write to it
+        return False
+    return os.fstat(fd).st_mtime_ns == now  # file systems that count in seconds or microseconds cannot say it
 
 
 def _last_line(fd: int) -> str:

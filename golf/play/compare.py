@@ -7,7 +7,7 @@ from pathlib import Path
 
 from golf.errors import NotFound, UnreadableInput
 from golf.measure.comparison import SAME_TOKENIZER, Sample, compare
-from golf.play import experiments, ledger
+from golf.play import experiments, ledger_index
 from golf.referee.case import Case, open_case
 from golf.referee.claimed import claimed_bpb
 from golf.rulings import Comparison
@@ -178,10 +178,10 @@ def _left_out(scores: Sequence[str], where: str) -> list[str]:
 
 def _looks(workspace: Workspace, theirs: Result) -> int:
     """Scored runs of the tier since the other side's: each was a chance to beat it."""
-    looks = None
-    for row in ledger.iterate(workspace.ledger):
-        if row.commit == theirs.commit[:12]:
-            looks = 0
-        elif looks is not None and row.tier == theirs.tier and row.val_bpb is not None:
-            looks += 1
-    return max(1, looks or 1)
+    looks = 0
+    with ledger_index.opened(workspace) as index:
+        for row in index.newest_first():
+            if row.commit == theirs.commit[:12]:
+                return max(1, looks)
+            looks += row.tier == theirs.tier and row.val_bpb is not None
+    return 1

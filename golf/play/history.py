@@ -1,7 +1,9 @@
 """The ledger as an answer: filtered, with the best named."""
 
-from golf.play import ledger
-from golf.schema import History, Row
+import itertools
+
+from golf.play import ledger_index
+from golf.schema import History
 from golf.workspace import Workspace
 
 
@@ -18,18 +20,12 @@ def history(
     Raises:
         UnreadableInput: results.tsv has a malformed line; the message names it.
     """
-    found = [
-        row
-        for row in ledger.iterate(workspace.ledger)
-        if (tier is None or row.tier == tier) and (status is None or row.status == status)
-    ]
-    scored = sorted((row for row in found if row.val_bpb is not None), key=_score)
-    rung = tier or (found[-1].tier if found else None)
-    kept = next((row for row in scored if row.status == "keep" and row.tier == rung), None)
-    rows = scored[:limit] if best_first else found[-limit:] if limit else []
-    return History(total=len(found), best=kept, rows=rows, path=str(workspace.ledger))
-
-
-def _score(row: Row) -> float:
-    assert row.val_bpb is not None
-    return row.val_bpb
+    with ledger_index.opened(workspace) as index:
+        newest = index.newest(1, tier, status)
+        rung = tier or (newest[0].tier if newest else None)
+        kept = index.best(rung) if rung is not None and status in (None, "keep") else None
+        if best_first:
+            rows = list(itertools.islice(index.lowest(tier, status), limit))
+        else:
+            rows = index.newest(limit, tier, status)
+        return History(total=index.count(tier, status), best=kept, rows=rows, path=str(workspace.ledger))

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from golf import durable
 from golf.errors import UnreadableInput
@@ -63,14 +63,17 @@ TORN = " # torn"
 """Closes off a torn line. It starts with no tab: half of it must not complete a row either."""
 
 
-def append(path: Path, row: Row) -> None:
+def append(path: Path, row: Row) -> durable.Appended:
     """Append one row; when this returns it is on disk, whole, whatever is killed next.
+
+    Returns:
+        The file's states before and after, for `golf.play.ledger_index`.
 
     Raises:
         UnreadableInput: a number in the row is not finite, or the file is not a ledger.
     """
-    layout = _layout(path)
-    durable.append_line(path, layout.format(row), header=HEADER, close=layout.close)
+    layout = layout_of(path)
+    return durable.append_line(path, layout.format(row), header=HEADER, close=layout.close)
 
 
 def replace(path: Path, rows: Iterable[Row]) -> None:
@@ -79,7 +82,7 @@ def replace(path: Path, rows: Iterable[Row]) -> None:
     Raises:
         UnreadableInput: as `append`; the file is as it was.
     """
-    layout = _layout(path)
+    layout = layout_of(path)
     lines = ["\t".join(layout.columns), *map(layout.format, rows)]
     durable.replace(path, "".join(f"{line}\n" for line in lines))
 
@@ -101,7 +104,7 @@ def holds(path: Path, row: Row, since: str) -> bool | None:
     """
     if not path.exists():
         return False if since == mark(path) else None
-    line = _layout(path).format(row).encode()
+    line = layout_of(path).format(row).encode()
     with open(path, "rb") as file:
         size = int(since.split(" ")[0])
         if _mark(file, size) != since:
@@ -133,7 +136,35 @@ def iterate(path: Path) -> Iterator[Row]:
 def rows(file: BinaryIO, left: int, path: Path, layout: "Layout | None" = None, first: int = 1) -> Iterator[Row]:
     """The rows in the next `left` bytes of an open ledger, whose next line is line `first` of the file at `path`.
 
-    Without a `layout` that line is the header.
+    Without a `layout` that line is the header. A torn line is reported in the log.
+
+    Raises:
+        UnreadableInput: as `read`.
+    """
+    for line in lines(file, left, path, layout, first):
+        if line.row is not None:
+            yield line.row
+        elif line.torn:
+            warn_of_torn(path, line.number, line.torn)
+
+
+class Line(NamedTuple):
+    """One line of a ledger, read."""
+
+    number: int
+    """Of the file, from 1."""
+    row: Row | None
+    """None for a header, a blank line and a torn one."""
+    length: int
+    """Bytes, the line break included where there is one."""
+    is_whole: bool
+    """It has its line break."""
+    torn: str = ""
+    """What a kill has left of a row."""
+
+
+def lines(file: BinaryIO, left: int, path: Path, layout: "Layout | None" = None, first: int = 1) -> Iterator[Line]:
+    """The lines in the next `left` bytes of an open ledger; as `rows`, and nothing is reported.
 
     Raises:
         UnreadableInput: as `read`.
@@ -141,25 +172,31 @@ def rows(file: BinaryIO, left: int, path: Path, layout: "Layout | None" = None, 
     for number, raw in enumerate(file, start=first):
         if left <= 0:
             return
-        whole = raw[:left].endswith(b"\n")
-        line = raw[:left].decode("utf-8", "backslashreplace").rstrip("\r\n")
+        raw = raw[:left]
         left -= len(raw)
+        whole = raw.endswith(b"\n")
+        line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+        row, torn = None, ""
         if layout is None:
             if not whole and _is_torn_header(line):
                 return
             layout = Layout.of(line, path)
-            continue
-        if not line.strip() or layout.is_header(line):
-            continue
-        try:
-            yield layout.parse(line, untrimmed=not whole)
-        except ValueError as error:
-            if whole and not line.endswith(TORN):
-                raise UnreadableInput(
-                    f"{path}:{number} is not a ledger row: {error}. The line is {_shorten(line)!r}. "
-                    f"Correct it or delete it: ${{EDITOR:-vi}} +{number} {path}"
-                ) from None
-            log.warning("%s:%d is torn and was skipped: %r", path, number, _shorten(line))
+        elif line.strip() and not layout.is_header(line):
+            try:
+                row = layout.parse(line, untrimmed=not whole)
+            except ValueError as error:
+                if whole and not line.endswith(TORN):
+                    raise UnreadableInput(
+                        f"{path}:{number} is not a ledger row: {error}. The line is {_shorten(line)!r}. "
+                        f"Correct it or delete it: ${{EDITOR:-vi}} +{number} {path}"
+                    ) from None
+                torn = line
+        yield Line(number, row, len(raw), whole, torn)
+
+
+def warn_of_torn(path: Path, number: int, line: str) -> None:
+    """Say in the log that a line was torn."""
+    log.warning("%s:%d is torn and was skipped: %r", path, number, _shorten(line))
 
 
 def best(rows: Iterable[Row], tier: Tier) -> Row | None:
@@ -275,7 +312,12 @@ class Layout:
         return ""
 
 
-def _layout(path: Path) -> Layout:
+def layout_of(path: Path) -> Layout:
+    """The layout of the file at `path`; ours where there is none yet.
+
+    Raises:
+        UnreadableInput: the file is not a ledger.
+    """
     try:
         with open(path, "rb") as file:
             raw = file.readline()

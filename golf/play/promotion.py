@@ -1,17 +1,19 @@
 """The running local baseline, and an experiment's gates on the way to paid compute."""
 
 import contextlib
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from golf.errors import UnreadableInput
 from golf.measure.significance import Pooled, pool
-from golf.play import change, experiments, gate, ledger, override, record, review, settlement, transfer
+from golf.play import change, experiments, gate, ledger_index, override, record, review, settlement, transfer
 from golf.play.budget import BudgetBook
 from golf.play.contamination import contamination_gate
 from golf.play.feasibility import feasibility_gate
+from golf.play.ledger_index import LedgerIndex
 from golf.schema import Gate, Promotion, Result, Row
 from golf.workspace import Workspace
 
@@ -33,10 +35,12 @@ def running_baseline(workspace: Workspace, tier: str, data: str | None = None) -
     Raises:
         UnreadableInput: the ledger names an experiment whose evidence is gone or damaged.
     """
-    for name, row in sorted(_kept(workspace, tier), key=lambda kept: (kept[1].val_bpb, kept[1].commit, kept[0])):
-        result = _evidence(workspace, name, row)
-        if data is None or result.data == data:
-            return result
+    with ledger_index.opened(workspace) as index:
+        for _, equals in itertools.groupby(_kept(index, tier), key=lambda kept: kept[1].val_bpb):
+            for name, row in sorted(equals, key=lambda kept: (kept[1].commit, kept[0])):
+                result = _evidence(workspace, name, row)
+                if data is None or result.data == data:
+                    return result
     return None
 
 
@@ -52,7 +56,9 @@ def noise_floor(workspace: Workspace, tier: str, data: str, scores: Sequence[flo
     None while fewer than `FLOOR_DF_MIN` degrees of freedom measure it, or where seeds change nothing.
     """
     groups = [scores]
-    for name, row in _kept(workspace, tier):
+    with ledger_index.opened(workspace) as index:
+        kept = list(_kept(index, tier))
+    for name, row in kept:
         with contextlib.suppress(UnreadableInput):  # a floor stands on the evidence that is there
             result = _evidence(workspace, name, row)
             if result.data == data:
@@ -124,15 +130,12 @@ def _evidence_gate(verdict: Literal["pass", "fail"], reason: str) -> Gate:
     return Gate(name="evidence", verdict=verdict, reason=reason)
 
 
-def _kept(workspace: Workspace, tier: str) -> list[tuple[str, Row]]:
-    """Names and ledger rows of what was kept on a tier and has its evidence here."""
-    found = []
-    for row in ledger.iterate(workspace.ledger):
+def _kept(index: LedgerIndex, tier: str) -> Iterator[tuple[str, Row]]:
+    """Names and ledger rows of what was kept on a tier and has its evidence here, the lowest score first."""
+    for row in index.lowest(tier, "keep"):
         name = experiments.named_in(row.description)
-        is_ours = re.match(r"\d{4}-\d\d-\d\d_", name)  # rows of other tools have no evidence here to compare with
-        if row.tier == tier and row.status == "keep" and row.val_bpb is not None and is_ours:
-            found.append((name, row))
-    return found
+        if re.match(r"\d{4}-\d\d-\d\d_", name):  # rows of other tools have no evidence here to compare with
+            yield name, row
 
 
 def _evidence(workspace: Workspace, name: str, row: Row) -> Result:

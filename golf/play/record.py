@@ -20,7 +20,7 @@ from golf.errors import UNUSABLE, GolfError, UnreadableInput
 from golf.jobs import reaper, watchdog
 from golf.jobs.leases import Leases
 from golf.jobs.store import TABLES as JOB_TABLES
-from golf.play import experiments, ledger, settlement, worktree
+from golf.play import experiments, ledger, ledger_index, settlement, worktree
 from golf.play.budget import TABLES as MONEY
 from golf.play.conclude import conclude
 from golf.schema import Result, Row
@@ -28,6 +28,7 @@ from golf.workspace import Workspace
 
 TABLES = (
     JOB_TABLES
+    + ledger_index.TABLES
     + """
 CREATE TABLE IF NOT EXISTS recordings (
     run_id TEXT PRIMARY KEY,
@@ -203,7 +204,7 @@ def _complete(workspace: Workspace, connection: sqlite3.Connection, found: sqlit
     if not is_there:
         mark = ledger.mark(workspace.ledger)
         connection.execute("UPDATE recordings SET ledger_mark = ? WHERE run_id = ?", (mark, run_id))
-        ledger.append(workspace.ledger, line)
+        ledger_index.follow(connection, ledger.append(workspace.ledger, line))
     connection.execute("UPDATE recordings SET done = 1 WHERE run_id = ?", (run_id,))
 
 

@@ -8,7 +8,7 @@ import collections
 import contextlib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from golf import rules
 from golf.answers import OVER_LIMIT, Anomaly, ExperimentSummary, RankedExperiment, SummaryFlag
 from golf.errors import BadConfig, GolfError
-from golf.play import experiments, ledger
+from golf.play import experiments, ledger, ledger_index
 from golf.schema import Result, Row
 from golf.workspace import Workspace
 
@@ -46,8 +46,12 @@ def summarise(
     """
     if limit < 1 or (last is not None and last < 1):
         raise BadConfig(f"at least one run is summarised and listed (got last {last}, limit {limit})")
-    rows: Iterable[Row] = (row for row in ledger.iterate(workspace.ledger) if tier is None or row.tier == tier)
-    runs = [Run(workspace, row) for row in collections.deque(rows, maxlen=last)]
+    if last is not None:
+        with ledger_index.opened(workspace) as index:
+            rows = index.newest(last, tier)
+    else:
+        rows = [row for row in ledger.iterate(workspace.ledger) if tier is None or row.tier == tier]
+    runs = [Run(workspace, row) for row in rows]
     scope = f"the last {len(runs)} runs" if last is not None else f"all {len(runs)} runs"
     scope += f" on tier {tier}" if tier is not None else ""
     if not runs:

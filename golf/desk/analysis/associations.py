@@ -13,14 +13,12 @@ was different in every run. Where no order of these runs could have shown anythi
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from golf.desk.analysis import ranking
+from golf.desk.analysis import confounding, ranking
 from golf.desk.analysis.runs import PastRun, Value, past_runs
+from golf.desk.analysis.table import Setting, Table, changed
 from golf.errors import BadConfig, NotFound
 from golf.schema import Noun
 from golf.workspace import Workspace
@@ -31,10 +29,6 @@ SHOWN_P = 0.05
 """Corrected p at which an association counts as shown."""
 WAYS_MIN = 2 / SHOWN_P
 """With fewer ways to lie over the runs, even the best order of a setting's values has p above `SHOWN_P`."""
-TOGETHER = 0.9
-"""Correlation of two settings from which they cannot be told apart."""
-ALIGNED = 0.7
-"""Correlation with time, seeds or tier from which either could be the reason."""
 VALUES_SHOWN = 5
 
 ALL_TIERS = "all"
@@ -143,7 +137,7 @@ def of_runs(every: Sequence[PastRun], *, last: int = 10, tier: str | None = None
     window = comparable[-last:]
     with_score = [run for run in window if getattr(run, metric) is not None]
     kept = _distinct(with_score, metric)
-    table = _Table(kept, [-score for _, score in kept])
+    table = Table(kept, [-score for _, score in kept])
     findings, constant = _findings(table)
     return Analysis(
         source=source, metric=metric, tier=rung, runs=len(kept), asked=last,
@@ -164,69 +158,14 @@ def _distinct(runs: Sequence[PastRun], metric: str) -> list[tuple[PastRun, float
     return [(group[0], statistics.fmean(getattr(run, metric) for run in group)) for group in groups.values()]
 
 
-@dataclass
-class _Setting:
-    """One changed setting over the runs that state it."""
-
-    name: str
-    places: tuple[int, ...]
-    """Of those runs."""
-    values: list[Value]
-    is_number: bool
-    names: list[str] = field(default_factory=list)
-    """All that laid themselves over the runs in just this way."""
-
-    @property
-    def numbers(self) -> list[float]:
-        return [float(value) for value in self.values if value is not None]
-
-    @property
-    def codes(self) -> list[int]:
-        first: dict[str, int] = {}
-        return [first.setdefault(repr(value), len(first)) for value in self.values]
-
-    @property
-    def pattern(self) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
-        """The same for settings that no statistic can tell apart."""
-        if not self.is_number or len(set(self.codes)) == 2:
-            return self.places, False, tuple(self.codes)
-        order = {value: place for place, value in enumerate(sorted(set(self.numbers)))}
-        up = tuple(order[value] for value in self.numbers)
-        down = tuple(len(order) - 1 - place for place in up)
-        return self.places, True, min(up, down)
-
-    def columns(self, places: Sequence[int]) -> np.ndarray:
-        """Over some of its runs, as numbers: shape (runs, 1), or one column for each value of a category."""
-        at = {place: index for index, place in enumerate(self.places)}
-        if self.is_number:
-            return ranking.ranks([self.numbers[at[place]] for place in places])[:, None]
-        codes = np.array([self.codes[at[place]] for place in places])
-        return np.stack([codes == code for code in np.unique(codes)], axis=1).astype(float)
-
-
-class _Table:
-    """The runs that count: what they gained, in which order, under which settings."""
-
-    def __init__(self, runs: Sequence[tuple[PastRun, float]], gains: Sequence[float]) -> None:
-        self.runs = [run for run, _ in runs]
-        self.gains = list(gains)
-        self.order = [float(place) for place in range(len(runs))]
-        self._dealt: dict[tuple[int, ...], tuple[np.ndarray, bool]] = {}
-
-    def dealt(self, places: tuple[int, ...]) -> tuple[np.ndarray, bool]:
-        if places not in self._dealt:
-            self._dealt = {places: ranking.deals([self.gains[place] for place in places])}  # one at a time: 20,000 rows
-        return self._dealt[places]
-
-
-def _findings(table: _Table) -> tuple[list[Association], int]:
+def _findings(table: Table) -> tuple[list[Association], int]:
     """Every setting that changed, and how many did not."""
-    changed, constant = _changed(table.runs)
-    groups: dict[object, _Setting] = {}
-    for one in changed:
+    varied, constant = changed(table.runs)
+    groups: dict[object, Setting] = {}
+    for one in varied:
         groups.setdefault(one.pattern, one).names.append(one.name)
     settings = sorted(groups.values(), key=lambda one: one.places)
-    tested: list[tuple[_Setting, ranking.Strength]] = []
+    tested: list[tuple[Setting, ranking.Strength]] = []
     found: list[Association] = []
     for one in settings:
         if reason := _too_few(one):
@@ -248,25 +187,7 @@ def _findings(table: _Table) -> tuple[list[Association], int]:
     return found, constant
 
 
-def _changed(runs: Sequence[PastRun]) -> tuple[list[_Setting], int]:
-    names = sorted({name for run in runs for name in run.settings})
-    found: list[_Setting] = []
-    constant = 0
-    for name in names:
-        stated = [(place, run.settings[name]) for place, run in enumerate(runs) if run.settings.get(name) is not None]
-        is_number = all(isinstance(value, bool | int | float) and abs(value) < 1e300 for _, value in stated)
-        if not is_number:  # a value seen once cannot be told from its run
-            counts = Counter(repr(value) for _, value in stated)
-            if len(counts) > 1:
-                stated = [(place, value) for place, value in stated if counts[repr(value)] > 1] or stated
-        if len({float(value) if is_number and value is not None else repr(value) for _, value in stated}) < 2:
-            constant += 1
-            continue
-        found.append(_Setting(name, tuple(place for place, _ in stated), [value for _, value in stated], is_number))
-    return found, constant
-
-
-def _too_few(one: _Setting) -> str:
+def _too_few(one: Setting) -> str:
     n = len(one.places)
     if n < RUNS_MIN:
         return f"{n} runs state it; {RUNS_MIN} are the least"
@@ -279,7 +200,7 @@ def _too_few(one: _Setting) -> str:
     return ""
 
 
-def _association(one: _Setting, verdict: Verdict, **more: object) -> Association:
+def _association(one: Setting, verdict: Verdict, **more: object) -> Association:
     counts = Counter(_written(value) for value in one.values).most_common()
     values = [f"{value} ({count})" for value, count in counts[:VALUES_SHOWN]]
     if len(counts) > VALUES_SHOWN:
@@ -293,7 +214,7 @@ def _association(one: _Setting, verdict: Verdict, **more: object) -> Association
 
 
 def _tested(
-    table: _Table, one: _Setting, strength: ranking.Strength, p_holm: float, others: Sequence[_Setting]
+    table: Table, one: Setting, strength: ranking.Strength, p_holm: float, others: Sequence[Setting]
 ) -> Association:
     gains = [table.gains[place] for place in one.places]
     order = [table.order[place] for place in one.places]
@@ -316,59 +237,18 @@ def _tested(
         one, verdict, rho=strength.value if one.is_number else None,
         epsilon_squared=None if one.is_number else strength.value, p=strength.p, p_holm=p_holm,
         rho_given_order=None if left is None else left.value, p_given_order=None if left is None else left.p,
-        best=best, warnings=_warnings(table, one, others),
+        best=best, warnings=confounding.warnings(table, one, others),
     )  # fmt: skip
 
 
-def _medians(one: _Setting, gains: Sequence[float]) -> Mapping[str, float]:
+def _medians(one: Setting, gains: Sequence[float]) -> Mapping[str, float]:
     values: dict[str, list[float]] = {}
     for value, gain in zip(one.values, gains, strict=True):
         values.setdefault(_written(value), []).append(gain)
     return {value: statistics.median(members) for value, members in values.items()}
 
 
-def _warnings(table: _Table, one: _Setting, others: Sequence[_Setting]) -> list[str]:
-    """What else could be the reason."""
-    found: list[str] = []
-    together = [
-        other.names[0] for other in others
-        if len(common := sorted(set(one.places) & set(other.places))) >= RUNS_MIN
-        and 2 * len(common) >= len(one.places)
-        and _together(one.columns(common), other.columns(common)) >= TOGETHER
-    ]  # fmt: skip
-    if len(one.names) > 1:
-        found.append(f"always changed together: {_listed(one.names)}")
-    if together:
-        found.append(f"changed together with {_listed(together)}")
-    places = one.places
-    mine = one.columns(places)
-    if _together(mine, ranking.ranks([table.order[place] for place in places])[:, None]) >= ALIGNED:
-        found.append("went with time")
-    runs = [table.runs[place] for place in places]
-    if _aligned(mine, [tuple(sorted(run.seeds)) for run in runs]):
-        found.append("went with the seeds")
-    if _aligned(mine, [run.tier for run in runs]):
-        found.append("went with the tier")
-    return found
-
-
-def _together(x: np.ndarray, y: np.ndarray) -> float:
-    """The strongest correlation of any column of one with any of the other."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    sizes = np.outer(np.sqrt((x**2).sum(axis=0)), np.sqrt((y**2).sum(axis=0)))
-    return float(np.max(np.abs(x.T @ y) / np.where(sizes > 0, sizes, np.inf)))
-
-
-def _aligned(mine: np.ndarray, labels: Sequence[object]) -> bool:
-    """Whether a setting tells, of labels that occur more than once, which one a run has."""
-    codes = {label: code for code, (label, count) in enumerate(Counter(labels).items()) if count > 1}
-    if not codes or len(set(labels)) < 2:
-        return False
-    columns = np.array([[float(codes.get(label) == code) for code in codes.values()] for label in labels])
-    return _together(mine, columns) >= ALIGNED
-
-
-def _caveats(table: _Table, rung: str) -> list[str]:
+def _caveats(table: Table, rung: str) -> list[str]:
     found: list[str] = []
     runs = table.runs
     scripts = {run.script for run in runs if run.script}
@@ -376,7 +256,7 @@ def _caveats(table: _Table, rung: str) -> list[str]:
         found.append(
             f"{len(scripts)} different training scripts: what a script changed besides is not told from its settings"
         )
-    if len(runs) >= RUNS_MIN and abs(ranking.spearman(table.order, table.gains)) >= ALIGNED:
+    if len(runs) >= RUNS_MIN and abs(ranking.spearman(table.order, table.gains)) >= confounding.ALIGNED:
         found.append("the scores moved with time as a whole: a setting that did so too proves nothing (`with time`)")
     if rung == ALL_TIERS and len({run.tier for run in runs}) > 1:
         found.append("runs of several tiers are mixed, and their scores do not compare")
@@ -391,7 +271,3 @@ def _size(one: Association) -> float:
 
 def _written(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)[:40]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

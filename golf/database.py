@@ -25,19 +25,34 @@ def connect(path: Path, tables: str) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # SQLite does not wait for the change to WAL: first comers would fail
-        connection.execute("PRAGMA journal_mode=WAL")
-        _add_columns(connection, tables)  # first: an index below may be of a new column
-        connection.executescript(tables)
+        if not _SUFFICIENT.get(tables) or _state(connection) not in _SUFFICIENT[tables]:
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                fcntl.flock(
+                    folder, fcntl.LOCK_EX
+                )  # SQLite does not wait for the change to WAL: first comers would fail
+                connection.execute("PRAGMA journal_mode=WAL")
+                _add_columns(connection, tables)  # first: an index below may be of a new column
+                connection.executescript(tables)
+                _SUFFICIENT.setdefault(tables, set()).add(_state(connection))
+            finally:
+                os.close(folder)
+        connection.execute("PRAGMA synchronous=FULL")
     except sqlite3.Error:
         connection.close()
         raise
-    finally:
-        os.close(folder)
-    connection.execute("PRAGMA synchronous=FULL")
     return connection
+
+
+_SUFFICIENT: dict[str, set[str]] = {}
+"""By tables: states of a file that hold them all. To read one is cheap, and a server connects again and again."""
+
+
+def _state(connection: sqlite3.Connection) -> str:
+    """All that was ever created in the file, and how it is written."""
+    made = connection.execute("SELECT group_concat(sql, ';') FROM sqlite_master").fetchall()[0][0]
+    return f"{connection.execute('PRAGMA journal_mode').fetchall()[0][0]} {made}"
 
 
 def _add_columns(connection: sqlite3.Connection, tables: str) -> None:
@@ -72,6 +87,22 @@ def _declared(connection: sqlite3.Connection, table: str) -> list[tuple[str, str
         (name, f'"{name}" {kind}' + " NOT NULL" * not_null + ("" if default is None else f" DEFAULT {default}"))
         for _, name, kind, not_null, default, _ in connection.execute(f'PRAGMA table_info("{table}")')
     ]
+
+
+@contextlib.contextmanager
+def kept_open(path: Path) -> Iterator[None]:
+    """For a process that connects often: half of a connection's cost is what the last one to close tidies up, the log.
+
+    Nothing where there is no database yet.
+    """
+    if not path.exists():
+        yield
+        return
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "SELECT 1 FROM sqlite_master"
+        ).fetchall()  # opens it, and to the end: no reader keeps the log
+        yield
 
 
 @contextlib.contextmanager

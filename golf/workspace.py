@@ -5,6 +5,7 @@ A workspace is found upwards from the current directory, or named by GOLF_WORKSP
 a misspelt limit must not silently become a default.
 """
 
+import functools
 import os
 import shutil
 import sys
@@ -398,14 +399,18 @@ def read_config(path: Path) -> Config:
         BadConfig: not TOML, or a key is unknown or has an unusable value.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parsed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadConfig(f"{path} could not be read: {error}") from error
-    try:
-        return Config.model_validate(table)
     except ValidationError as error:
         start = "\n" if error.error_count() > 1 else " "  # each on a line of its own: one must not hide another
         raise BadConfig(f"{path}:{start}{describe(error, between=chr(10))}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> Config:
+    """Kept by what the file says, as every call to a server reads it anew; nothing of a Config is ever changed."""
+    return Config.model_validate(tomllib.loads(text))
 
 
 def describe(error: ValidationError, between: str = "; ") -> str:

@@ -4,6 +4,7 @@ Long work runs in jobs of its own, so nothing heavy is ever imported here and a 
 the server answering.
 """
 
+import contextlib
 import functools
 import gc
 import inspect
@@ -20,6 +21,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import Tool as ListedTool
 from pydantic import BaseModel
 
+from golf import database
 from golf.errors import UNUSABLE, NotFound, explained
 from golf.play import record
 from golf.schema import Noun
@@ -76,16 +78,19 @@ def run() -> None:
     """Serve over stdio until the client closes the pipe."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a late flush would land in the protocol
-    try:
-        record.recover(Workspace.find())
-    except NotFound:
-        pass  # each tool says so, and how to make a workspace
-    except UNUSABLE as error:
-        logging.error("%s", explained(error))  # a damaged ledger must not keep the session from its tools
-    server = build()
-    gc.freeze()  # what is there now stays: no collection need look at it again
-    gc.enable()
-    server.run()
+    with contextlib.ExitStack() as stack:
+        try:
+            workspace = Workspace.find()
+            record.recover(workspace)
+            stack.enter_context(database.kept_open(workspace.root / ".golf" / "golf.db"))
+        except NotFound:
+            pass  # each tool says so, and how to make a workspace
+        except UNUSABLE as error:
+            logging.error("%s", explained(error))  # a damaged ledger must not keep the session from its tools
+        server = build()
+        gc.freeze()  # what is there now stays: no collection need look at it again
+        gc.enable()
+        server.run()
 
 
 def _explained(

@@ -157,3 +157,41 @@ def test_many_processes_may_find_the_same_columns_missing_at_once(tmp_path: Path
         child.join(60)
     assert [child.exitcode for child in children] == [0] * 8
     assert failures.empty()
+
+
+ONE = "CREATE TABLE IF NOT EXISTS one (id INTEGER PRIMARY KEY);"
+
+
+def test_tables_are_there_although_another_file_took_the_place_of_the_one_that_was_known(tmp_path: Path) -> None:
+    path = tmp_path / "golf.db"
+    database.connect(path, ONE).close()
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path)) as stranger:
+        stranger.execute("CREATE TABLE other (id INTEGER)")
+    with contextlib.closing(database.connect(path, ONE)) as connection:
+        assert connection.execute("SELECT count(*) FROM one").fetchone()[0] == 0
+
+
+def test_a_table_that_someone_dropped_is_made_again_by_a_process_that_had_seen_it(tmp_path: Path) -> None:
+    path = tmp_path / "golf.db"
+    database.connect(path, ONE).close()
+    with contextlib.closing(sqlite3.connect(path)) as stranger:
+        stranger.execute("DROP TABLE one")
+    with contextlib.closing(database.connect(path, ONE)) as connection:
+        assert connection.execute("SELECT count(*) FROM one").fetchone()[0] == 0
+
+
+def test_a_database_that_is_kept_open_keeps_its_log_and_nobody_from_folding_it_in(tmp_path: Path) -> None:
+    path, log = tmp_path / "golf.db", tmp_path / "golf.db-wal"
+    with database.kept_open(path):
+        assert not path.exists()
+    database.connect(path, ONE).close()
+    with database.kept_open(path):
+        with contextlib.closing(database.connect(path, ONE)) as connection:
+            connection.execute("INSERT INTO one VALUES (1)")
+        assert log.exists()
+        with contextlib.closing(database.connect(path, ONE)) as connection:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert (busy, log.stat().st_size) == (0, 0)
+            assert [row["id"] for row in connection.execute("SELECT id FROM one")] == [1]
+    assert not log.exists()

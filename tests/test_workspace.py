@@ -1,5 +1,6 @@
 """A workspace is found upwards, its settings are typed, and paths stay inside it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,12 @@ def test_the_state_folder_is_ignored_by_git(workspace: Workspace) -> None:
 
     (workspace.state / "golf.db").touch()
     assert ".golf" not in git(workspace.root, "status", "--porcelain", "--untracked-files=all")
+
+
+def test_settings_are_read_anew_where_neither_size_nor_time_of_the_file_tell_of_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "golf.toml"
+    path.write_text("[budget]\ntotal_usd = 1.0\n")
+    first, seen = Workspace(tmp_path).config, path.stat()
+    path.write_text("[budget]\ntotal_usd = 2.0\n")
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert (first.budget.total_usd, Workspace(tmp_path).config.budget.total_usd) == (1.0, 2.0)

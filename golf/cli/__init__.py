@@ -17,6 +17,7 @@ from golf.cli import (
     codex,
     course,
     demo,
+    export,
     field,
     jobs,
     many,
@@ -53,6 +54,7 @@ GROUPS = (
     analysis,
     pipelines,
     course,
+    export,
     codex,
 )
 

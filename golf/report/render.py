@@ -51,6 +51,7 @@ VIEWS = {
     "golf.desk.analysis.query": "associations",
     "golf.desk.diagnosis.trouble": "diagnosis",
     "golf.desk.drift.differences": "drift",
+    "golf.desk.export.exported": "exports",
     "golf.desk.package.packing": "packages",
     "golf.desk.package.verify": "packages",
     "golf.desk.repro.repetition": "reproducibility",

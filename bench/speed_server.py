@@ -148,32 +148,12 @@ def _workspace(root: Path) -> list[str]:
     """A workspace with a ledger of 5,000 rows, as many jobs that have ended, and 16 that run; returns those ids."""
     from golf import database
     from golf.jobs.store import JobStore
-    from golf.play import ledger
-    from golf.schema import Row as LedgerRow
     from golf.workspace import Workspace
 
     settings = resources.files("golf.templates") / "golf.toml"
     (root / "golf.toml").write_text(settings.read_text())
-    workspace = Workspace(root)
-    layout = ledger.Layout(ledger.COLUMNS)
-    lines = [
-        layout.format(
-            LedgerRow(
-                commit=f"{number:012x}",
-                tier="local",
-                val_bpb=1.3 - 0.1 * (number * 7919 % ROWS) / ROWS,
-                artifact_bytes=15_000_000 + number,
-                memory_gb=10.0,
-                status="keep" if number % 5 == 0 else "discard",
-                promoted="no",
-                cost_usd=0.0,
-                description=f"2026-01-01_idea-{number}: what was expected of idea {number}",
-            )
-        )
-        for number in range(ROWS)
-    ]
-    workspace.ledger.write_text("\n".join([ledger.HEADER, *lines]) + "\n")
-    store = JobStore(workspace)
+    ledger_rows(root)
+    store = JobStore(Workspace(root))
     with store._connection() as connection, database.transaction(connection):
         connection.executemany(
             "INSERT INTO jobs (id, kind, subject, backend, state, created_at, started_at, ended_at) "
@@ -185,3 +165,29 @@ def _workspace(root: Path) -> list[str]:
         store.folder(job).mkdir(parents=True)
         store.started(job)  # by this process, which lives
     return running
+
+
+def ledger_rows(root: Path, count: int = ROWS) -> None:
+    """Write a workspace's ledger with so many rows, a fifth of them kept."""
+    from golf.play import ledger
+    from golf.schema import Row as LedgerRow
+    from golf.workspace import Workspace
+
+    layout = ledger.Layout(ledger.COLUMNS)
+    lines = [
+        layout.format(
+            LedgerRow(
+                commit=f"{number:012x}",
+                tier="local",
+                val_bpb=1.3 - 0.1 * (number * 7919 % count) / count,
+                artifact_bytes=15_000_000 + number,
+                memory_gb=10.0,
+                status="keep" if number % 5 == 0 else "discard",
+                promoted="no",
+                cost_usd=0.0,
+                description=f"2026-01-01_idea-{number}: what was expected of idea {number}",
+            )
+        )
+        for number in range(count)
+    ]
+    Workspace(root).ledger.write_text("\n".join([ledger.HEADER, *lines]) + "\n")

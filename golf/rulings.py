@@ -434,6 +434,22 @@ class PredictedPart(Described):
     high_bytes: int
 
 
+class Fit(Described):
+    """Whether weights can be packed into the room that is left for them."""
+
+    verdict: Literal["fits", "does not fit", "likely does not fit", "cannot tell"]
+    is_proven: bool
+    """`fits`: the packing named in `packed_with` was made. `does not fit`: with `codec` and a fast codec, both made."""
+    codec: str
+    """The record's, which was asked about."""
+    packed_with: str
+    """What makes `packed_bytes` of the weights: a codec, or `as it is`."""
+    packed_bytes: int
+    room_bytes: int
+    """The limit less everything else that counts."""
+    reason: Said
+
+
 class SizePrediction(Described):
     """What an artifact will weigh, from what is known before training."""
 

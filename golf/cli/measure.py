@@ -23,21 +23,23 @@ def register(verbs: verb.Verbs) -> None:
     weigh.add_argument("--accounting", choices=("shipped", "packed", "logged"), help="convention for code bytes")
     weigh.add_argument("--code-only", action="store_true", help="there are no weights yet")
     weigh.add_argument("--savings", action="store_true", help="try better codecs (up to a minute for 16 MB)")
+    weigh.add_argument("--fits", metavar="CODEC", help="does it fit, packed with CODEC; which is run only if close")
     weigh.add_argument("--seed", type=int, help="of an experiment: this seed's artifact (default: the largest)")
 
     plan = verb.add(
         verbs,
         "predict-size",
         predict_size,
-        "what an artifact will weigh, before it is trained: an interval for 95 in 100, by part, and whether it fits",
-        "golf predict-size --env NUM_LAYERS=11 --env MATRIX_BITS=6 --env COMPRESSOR=brotli-11",
+        "parameters and bytes of an artifact before it is trained: by part, an interval for 95 in 100, does it fit",
+        "golf predict-size --script train_gpt.py --env NUM_LAYERS=11 --env MATRIX_BITS=6",
     )
+    plan.add_argument("--script", type=Path, help="take its own defaults, read and not run, for what --env leaves open")
     plan.add_argument(
         "--env",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="as the script reads them; unset: the baseline's",
+        help="as the script reads them; unset: the script's, else the baseline's",
     )
     plan.add_argument("--params", type=int, help="parameters, as a script prints them at its start")
     plan.add_argument(
@@ -90,8 +92,32 @@ def measure_artifact(arguments: argparse.Namespace) -> int:
         code_only=arguments.code_only,
         savings=arguments.savings,
     )
+    if arguments.fits is not None:
+        room_bytes = measured.limit_bytes - measured.code_bytes
+        return _fits(path, arguments.weights, room_bytes, arguments.fits, arguments.json)
     render.show(measured, json=arguments.json)
     return 0 if measured.status == "OK" else 1
+
+
+def _fits(path: Path, weights: str | None, room_bytes: int, codec: str, json: bool) -> int:
+    """Exit 1 when it does not fit, or likely not."""
+    from golf.errors import NotFound
+    from golf.measure import artifact, fit
+    from golf.report import render
+    from golf.workspace import Workspace
+
+    named = weights or (path.name if path.is_file() and path.suffix != ".py" else None)
+    payload = fit.payload_of(artifact.find_weights(path if path.is_dir() else path.parent, named))
+    try:
+        cache = Workspace.find().state / "sizes"
+    except NotFound:
+        cache = None
+    with render.progress("packing") as bar:
+        found = fit.does_it_fit(
+            payload, room_bytes, codec, cache=cache, progress=lambda done: bar.update(codec, done, unit="byte")
+        )
+    render.show(found, json=json)
+    return 1 if "not fit" in found.verdict else 0
 
 
 def predict_size(arguments: argparse.Namespace) -> int:
@@ -104,6 +130,11 @@ def predict_size(arguments: argparse.Namespace) -> int:
     if wrong := size_prediction.misspelled(settings):
         said = ", ".join(f"{name} (did you mean {known}?)" for name, known in wrong.items())
         raise BadConfig(f"nothing is predicted from {said}: without it the answer would be the baseline's")
+    if arguments.script is not None:
+        from golf.measure.script_defaults import script_defaults
+
+        own = script_defaults(arguments.script, size_prediction.SETTINGS)
+        settings = {**own, **{name.upper(): value for name, value in settings.items()}}
     plan = size_prediction.plan_of(settings, arguments.params)
     found = size_prediction.predict_size(plan, code_bytes=arguments.code_bytes)
     render.show(found, json=arguments.json)

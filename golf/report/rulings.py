@@ -9,6 +9,7 @@ from golf.rulings import (
     Comparison,
     Evidence,
     Finding,
+    Fit,
     Ruling,
     SizePrediction,
     Submission,
@@ -152,11 +153,17 @@ def _(noun: SizePrediction) -> View:
         [
             Fact("verdict", noun.verdict),
             Fact("reason", noun.reason),
+            Fact("params", sum(one.params for one in noun.parts)),
             Fact("codec", noun.codec),
             Table("part", ("part", "params", "bits", "bits_stored", "low_bytes", "bytes", "high_bytes"), rows),
             *[Fact("note", note) for note in noun.notes],
         ],
     )
+
+
+@render.view.register
+def _(noun: Fit) -> View:
+    return View("does it fit", [Fact(name, value) for name, value in noun])
 
 
 @render.view.register

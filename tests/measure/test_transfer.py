@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from golf.errors import UnreadableInput
+from golf.measure import transfer
 from golf.measure.transfer import PAIRS_MIN, Pair, check, kendall, pool, predict
 
 FAMILIES = ("quantisation", "optimiser", "attention")
@@ -172,3 +173,22 @@ def test_a_better_best_is_harder_to_beat(best: float) -> None:
     told = predict(made, 1.75, FAMILIES[0])
     assert 0 <= told.expected_gain(best) <= told.expected_gain(best + 0.01)
     assert told.chance_below(best) <= told.chance_below(best + 0.01)
+
+
+@given(st.lists(st.tuples(st.sampled_from([1.0, 1.1, 1.2, 1.3]), st.sampled_from([0.9, 1.0, 1.25])), min_size=5))
+def test_tau_counts_agreements_as_comparing_every_two_pairs_does(scores):
+    pairs = [Pair(name=str(at), local_bpb=local, paid_bpb=paid) for at, (local, paid) in enumerate(scores)]
+    if len({local for local, _ in scores}) < 3:
+        return
+    agreed = ((a - c) * (b - d) for (a, b), (c, d) in itertools.combinations(scores, 2))
+    agreement = sum((product > 0) - (product < 0) for product in agreed)
+    comparable = [sum(one[tier] != other[tier] for one, other in itertools.combinations(scores, 2)) for tier in (0, 1)]
+    expected = agreement / math.sqrt(comparable[0] * comparable[1]) if all(comparable) else 0.0
+    assert kendall(pairs).tau == pytest.approx(expected)
+
+
+def test_the_chance_of_many_pairs_goes_on_from_that_of_few():
+    for agree in (0, 200, 400):  # chances down to 0.006
+        exact = transfer._chance_of(agree, transfer.EXACT_MAX)
+        scaled = agree * math.sqrt((2 * 61 + 5) * 61 * 60 / ((2 * 60 + 5) * 60 * 59))
+        assert transfer._chance_of(round(scaled), 61) == pytest.approx(exact, rel=0.1)

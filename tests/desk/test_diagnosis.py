@@ -443,6 +443,16 @@ def test_s94_the_verb_shows_findings_places_and_a_line_of_blocks_and_exits_1_on_
     assert main(["diagnose", "none.log"]) == 2
 
 
+def test_a_table_of_rates_before_the_first_step_is_not_the_run(tmp_path: Path) -> None:
+    """As a record of the challenge prints its schedule; the run itself went on from step 300."""
+    path = tmp_path / "train.log"
+    lines = "".join(f"step:{step}/600 train_loss:{3 - step / 1000}\n" for step in range(300, 601, 20))
+    path.write_text(f"  Step 0: lr_mul=0.2\n  Step 600: lr_mul=0.0\n{lines}step:100/900 train_loss:9.0\n")
+    series = read_run(path, "train.log").series
+    assert [point.step for point in series["train_loss"]] == list(range(300, 601, 20))
+    assert (series.iterations, series.last_step) == (600, 600)
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300))
 def test_a_line_of_blocks_is_as_wide_as_allowed_and_reaches_its_lowest(values: list[float]) -> None:
     line = sparkline(values, 40)

@@ -149,8 +149,8 @@ def _of_lines(lines: Sequence[tuple[int, str]], shown: str) -> Series:
         step = int(found[1] or found[3])
         iterations = int(found[2] or found[4]) if found[2] or found[4] else None
         if step < newest:
-            if iterations != series.iterations:
-                continue  # another count, e.g. of an evaluation's chunks
+            if iterations != series.iterations and (iterations is None or series.iterations is not None):
+                continue  # another count, e.g. of an evaluation's chunks; not a schedule's table before the first step
             series._back_to(step)
         newest = step
         series.iterations = iterations or series.iterations

@@ -18,24 +18,25 @@ from pydantic import ValidationError
 
 from golf import durable
 from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
-from golf.play import settlement
+from golf.play import claims, settlement
 from golf.schema import Experiment, Result
 from golf.workspace import TierSettings, Workspace, describe
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
+REPORT = "report.md"
 NAME = r"[a-z0-9][a-z0-9_.-]{0,79}"
 CANCELLED = "cancelled"
 """Marks what a run has left in `earlier/` that was cancelled or never got started: it never comes back from there."""
 EVIDENCE = ("artifact", "logs", "earlier")
 """Folders of an experiment that runs write: no part of what is run."""
 
-WRITTEN = ("logs", "artifact", "report.md", "loss.png", RESULT)
+WRITTEN = ("logs", "artifact", REPORT, "loss.png", RESULT)
 """What a run leaves, in the order it is moved; the result last, because it marks the experiment as played."""
 
 
 def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path | None = None) -> Path:
-    """Make the folder with config.yaml and a copy of `script` (default: the parent's); returns it.
+    """Make the folder with config.yaml, report.md and a copy of `script` (default: the parent's); returns it.
 
     Raises:
         BadConfig: the slug is not a plain name, the tier is unknown, or there is neither script nor parent.
@@ -66,10 +67,12 @@ def create(workspace: Workspace, slug: str, experiment: Experiment, script: Path
         for source in {script, model_script(script)}:
             shutil.copyfile(source, whole / source.name)
         durable.replace(whole / CONFIG, dump(stamped))
+        durable.replace(whole / REPORT, claims.page(dated, stamped))
         try:
             whole.rename(folder)
         except OSError as error:
             raise AmbiguousInput(f"{folder} exists already; choose another name") from error
+    claims.keep(folder, sorted({CONFIG, script.name, model_script(script).name}))
     return folder
 
 
@@ -297,6 +300,8 @@ def set_aside(folder: Path, result: Result) -> Path:
     for name in WRITTEN:
         if (folder / name).exists():
             os.replace(folder / name, place / name)
+    with contextlib.suppress(BadConfig):  # until the repetition has its own
+        durable.replace(folder / REPORT, claims.page(folder.name, load(folder)))
     return place
 
 
@@ -315,7 +320,7 @@ def put_back(folder: Path, run_id: str) -> None:
         return
     aside = earlier / run_id
     if not (aside / CANCELLED).exists():
-        left = [name for name in WRITTEN if (folder / name).exists()]
+        left = [name for name in WRITTEN if (folder / name).exists() and not (name == REPORT and _is_claim(folder))]
         aside.mkdir(parents=True, exist_ok=True)
         for name in left:
             os.replace(folder / name, aside / name)
@@ -340,6 +345,13 @@ def _take_back(place: Path, folder: Path) -> None:
         if (place / name).exists() and not (folder / name).exists():
             os.replace(place / name, folder / name)
     place.rmdir()
+
+
+def _is_claim(folder: Path) -> bool:
+    """Whether report.md is the claim's page, and no run's."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return f"\n{claims.NOT_PLAYED} " in (folder / REPORT).read_text(encoding="utf-8")
+    return False
 
 
 def code_lines(script: Path) -> int:

@@ -178,7 +178,8 @@ def _take_runs(theirs: Path, ours: Path) -> None:
         return
     target = ours if mine is None else ours / "earlier" / run.run_id
     for name in sorted(experiments.WRITTEN, key=lambda name: name == experiments.RESULT):  # the result last
-        if (theirs / name).exists() and not (target / name).exists():
+        is_claim = name == experiments.REPORT and target == ours  # of an experiment that has no run here
+        if (theirs / name).exists() and (is_claim or not (target / name).exists()):
             _copy(theirs / name, target / name)
 
 

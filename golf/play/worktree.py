@@ -27,12 +27,13 @@ SECRETS = (".env", ".env.*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "creden
 _adding = threading.Lock()
 """Seeds that start at once add and prune worktrees one at a time."""
 
-_IDENTITY = {
+IDENTITY = {
     "GIT_AUTHOR_NAME": "Caddie",
     "GIT_AUTHOR_EMAIL": "caddie@localhost",
     "GIT_COMMITTER_NAME": "Caddie",
     "GIT_COMMITTER_EMAIL": "caddie@localhost",
 }
+"""Who made commits that nobody asked for."""
 
 
 def git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
@@ -95,7 +96,7 @@ def snapshot(folder: Path, ref: str, always: Iterable[Path] = (), without: Itera
         index = Path(scratch) / "index"
         with contextlib.suppress(FileNotFoundError):  # a fresh repository has none
             shutil.copyfile(git(top, "rev-parse", "--path-format=absolute", "--git-path", "index"), index)
-        env = {**_IDENTITY, "GIT_INDEX_FILE": str(index)}
+        env = {**IDENTITY, "GIT_INDEX_FILE": str(index)}
         inner = folder.resolve().relative_to(top.resolve())
         excluded = [f":(exclude,literal,top){name}" for name in left_out]
         excluded += [f":(exclude,glob,top){(inner / pattern).as_posix()}" for pattern in without]

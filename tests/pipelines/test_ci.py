@@ -74,7 +74,7 @@ def test_nothing_in_the_workspace_hears_of_a_smoke_test(evaluated: tuple[Workspa
     assert not workspace.ledger.exists()
     for name in ("base", "wider"):
         folder = experiments.find(workspace, name)
-        assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "train_gpt.py"]
+        assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "report.md", "train_gpt.py"]
     assert experiments.load(experiments.find(workspace, "wider")).env["ITERATIONS"] == "5000"
     assert git(workspace.root, "for-each-ref", "refs/golf") == ""
     assert len(git(workspace.root, "worktree", "list").splitlines()) == 1

@@ -38,6 +38,9 @@ GLOB_MAX = 1_000
 CHECKPOINTS = {"outputs", "checkpoints"}
 """Folders whose weights are never committed."""
 
+LARGEST_BYTES = 1_000_000
+"""Weights above this are never committed wherever they lie; a test's fixture is smaller, a model is larger."""
+
 
 def written(write: writes.Write, state: State) -> str | None:
     """Why a write is refused."""
@@ -155,6 +158,13 @@ def _is_open(path: str, state: State) -> bool:
     return any(target in (".", path) or path.startswith(f"{target}/") for target in state.overrides)
 
 
+def _is_large(place: str) -> bool:
+    try:
+        return Path(place).stat().st_size > LARGEST_BYTES
+    except OSError:  # not there: git will say so
+        return False
+
+
 def committed(command: Command) -> str | None:
     """Weights that a git command would stage."""
     if command.name != "git":
@@ -172,7 +182,7 @@ def committed(command: Command) -> str | None:
         candidates += added.split("\0")
     for path in candidates:
         place = os.path.normpath(f"{cwd}/{path}")
-        if place.lower().endswith(WEIGHTS) and CHECKPOINTS & set(place.split("/")[:-1]):
+        if place.lower().endswith(WEIGHTS) and (CHECKPOINTS & set(place.split("/")[:-1]) or _is_large(place)):
             return (
                 f"{clean(path, 120)} is a checkpoint, and those are never committed: the repository would carry it for "
                 "good. Add the files you mean by name; an experiment's artifact is kept by Caddie."

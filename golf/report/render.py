@@ -52,6 +52,7 @@ VIEWS = {
     "golf.desk.diagnosis.trouble": "diagnosis",
     "golf.desk.drift.differences": "drift",
     "golf.desk.export.exported": "exports",
+    "golf.desk.notebook.notebook": "notebook",
     "golf.desk.package.packing": "packages",
     "golf.desk.package.verify": "packages",
     "golf.desk.repro.repetition": "reproducibility",

@@ -1,0 +1,1 @@
+"""What a commit would hold that should not be in one."""

@@ -1,0 +1,1 @@
+"""The experiment notebook: was it written down what is expected, and was that before the code and the result."""

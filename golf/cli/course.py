@@ -1,11 +1,11 @@
-"""`golf data`: shards and tokenizers to play on."""
+"""`golf data`: shards and tokenizers to play on; a pipeline for data of one's own, and a look at it."""
 
 import argparse
 import contextlib
 import sys
 from pathlib import Path
 
-from golf.cli import verb
+from golf.cli import pipeline, verb
 from golf.errors import NotFound
 from golf.schema import Noun
 from golf.workspace import Workspace, point_at
@@ -17,12 +17,16 @@ def register(verbs: verb.Verbs) -> None:
         verbs,
         "data",
         data,
-        "get shards and a tokenizer: the challenge's FineWeb, or text this machine already has",
+        "get shards and a tokenizer, from the challenge or this machine's text; begin a data pipeline, or check data",
         "golf data fineweb --train-shards 1",
     )
     parser.add_argument(
-        "source", choices=("fineweb", "pydocs"), help="fineweb: download; pydocs: Python's own documentation"
+        "source",
+        choices=("fineweb", "pydocs", *pipeline.SOURCES),
+        help="fineweb: download; pydocs: Python's own documentation; "
+        + "; ".join(f"{name}: {text}" for name, text in pipeline.SOURCES.items()),
     )
+    pipeline.register(parser)
     parser.add_argument("--to", type=Path, metavar="DIR", help="folder (default: data/ in the workspace)")
     parser.add_argument("--variant", default="sp1024", help="of fineweb: which tokenizer's shards (default: sp1024)")
     parser.add_argument(
@@ -33,6 +37,8 @@ def register(verbs: verb.Verbs) -> None:
 
 def data(arguments: argparse.Namespace) -> int:
     """Exit 2 when it could not be fetched whole; what arrived stays and is resumed."""
+    if arguments.source in pipeline.SOURCES:
+        return pipeline.act(arguments)
     from golf.report import render
 
     folder = arguments.to or Workspace.find().root / "data"
@@ -42,8 +48,6 @@ def data(arguments: argparse.Namespace) -> int:
         built = course.build_course(folder)
         render.show(built.manifest, json=arguments.json)
         _point_at(built.data, built.tokenizer)
-        return 0
-        print(f'in golf.toml:\n[data]\npath = "{built.data}"\ntokenizer = "{built.tokenizer}"', file=sys.stderr)
         return 0
     from golf.data import fineweb
 

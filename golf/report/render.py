@@ -55,6 +55,7 @@ VIEWS = {
     "golf.desk.notebook.notebook": "notebook",
     "golf.desk.package.packing": "packages",
     "golf.desk.package.verify": "packages",
+    "golf.desk.pipeline": "data",
     "golf.desk.repro.repetition": "reproducibility",
     "golf.desk.repro.reproducibility": "reproducibility",
 }

@@ -1,71 +1,26 @@
-"""Which came first, note or code, by real git histories; what a note must state; what a commit must not hold (S71, S68,
-S79)."""
+"""Which came first, note or code, by real git histories; what a note states, and what it may not change (S71, S68)."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from repositories import CLAIM, Repository
 from scene import scored
 
 from golf.cli import main
-from golf.desk.commits import staged
 from golf.desk.notebook import notes
 from golf.desk.notebook.notebook import Checked, Notebook, check
 from golf.errors import BadConfig, NotFound
-from golf.hooks.guard import decide
-from golf.hooks.state import State
 from golf.play import experiments
 from golf.workspace import Workspace
 
-CLAIM: dict[str, Any] = {
-    "hypothesis": "a wider MLP learns more per step",
-    "expected_outcome": "val_bpb 1.20 instead of 1.22",
-    "rollback_criteria": "above 1.22 after 500 steps",
-}
 NOTE = (
     "# Wider\n\n## Hypothesis\n\nA wider MLP learns more per step.\n\n## Expected outcomes\n\nval_bpb 1.20, now 1.22.\n"
     "\n## Rollback criteria\n\nAbove 1.22 after 500 steps.\n"
 )
-
-
-class Repository:
-    """A real one, in which every commit is a minute after the one before."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.minute = root, 0
-        self.git("init", "--quiet", "--initial-branch=main")
-
-    def git(self, *arguments: str, minute: int | None = None, fails: bool = False) -> str:
-        stamp = f"{1_790_000_000 + 60 * (self.minute if minute is None else minute)} +0000"
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
-        done = subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-C", str(self.root), *arguments],
-            env={**clean, "PATH": path, "GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (done.returncode != 0) is fails, done.stderr
-        return done.stdout + done.stderr if fails else done.stdout
-
-    def write(self, name: str, text: str) -> None:
-        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / name).write_text(text)
-
-    def commit(self, *files: str | tuple[str, str], minute: int | None = None) -> str:
-        """Commit what is in the working tree, with these files written first."""
-        self.minute += 1
-        for file in files:
-            name, text = file if isinstance(file, tuple) else (file, f"{file}\n")
-            self.write(name, text)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "c", minute=minute)
-        return self.git("rev-parse", "HEAD").strip()
 
 
 @pytest.fixture
@@ -554,159 +509,3 @@ def test_what_cannot_be_checked_says_why(tmp_path: Path, repository: Repository)
     (repository.root / "experiments").mkdir()
     with pytest.raises(NotFound, match="no experiment"):
         check([repository.root / "experiments"])
-
-
-# --- what a commit holds -----------------------------------------------------------------------
-
-ZIP = b"PK\x03\x04" + bytes(5000)
-"""What torch.save writes begins so."""
-
-
-@pytest.fixture
-def hooked(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    """A repository whose commits go through the hook that `golf check-commit --install` writes."""
-    monkeypatch.chdir(repository.root)
-    assert main(["check-commit", "--install"]) == 0
-    return repository
-
-
-def put(repository: Repository, name: str, content: bytes) -> None:
-    (repository.root / name).parent.mkdir(parents=True, exist_ok=True)
-    (repository.root / name).write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("outputs/checkpoints/step_100.pt", ZIP),
-        ("outputs/checkpoints/best", ZIP),
-        ("outputs/run1/model.safetensors", b"{}"),
-        ("checkpoints/last.ckpt", b"x"),
-        ("models/final_model.int8.ptz", bytes(1_000_001)),
-        ("pytorch_model.BIN", bytes(1_000_001)),
-        ("a folder/wëights.safetensors", bytes(2_000_000)),
-    ],
-)
-def test_s79_a_checkpoint_is_not_committed_by_real_git_without_codex(
-    hooked: Repository, name: str, content: bytes
-) -> None:
-    put(hooked, name, content)
-    hooked.git("add", "--all", "--force")
-    said = hooked.git("commit", "--message", "all of it", fails=True)
-    assert "WEIGHTS" in said and name.rpartition("/")[2][:4] in said
-    assert "git restore --staged" in said
-    hooked.git("restore", "--staged", name)
-    hooked.git("commit", "--quiet", "--allow-empty", "--message", "without it")
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("tests/fixtures/tiny.pt", ZIP),
-        ("outputs/eval_report.md", b"# fine\n"),
-        ("outputs/loss.png", b"\x89PNG\0"),
-        ("outputs/checkpoints/.gitkeep", b""),
-        ("outputs/checkpoints/config.yaml", b"width: 3\n"),
-        ("data/table.csv", bytes(3_000_000)),
-        ("weights.pt.md", b"about weights\n"),
-    ],
-)
-def test_s79_what_is_no_checkpoint_is_committed(hooked: Repository, name: str, content: bytes) -> None:
-    put(hooked, name, content)
-    hooked.git("add", "--all", "--force")
-    hooked.git("commit", "--quiet", "--message", "fine")
-
-
-def test_s79_the_index_counts_whatever_lies_in_the_working_tree(hooked: Repository) -> None:
-    put(hooked, "model.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    hooked.git("add", "model.pt")
-    put(hooked, "model.pt", bytes(2_000_000))
-    hooked.git("commit", "--quiet", "--message", "the pointer only")
-    said = hooked.git("commit", "--all", "--message", "now the weights", fails=True)
-    assert "WEIGHTS" in said
-    put(hooked, "other.txt", b"x")
-    hooked.git("add", "other.txt")
-    hooked.git("commit", "--quiet", "--message", "this file alone", "--", "other.txt")
-
-
-def test_s79_the_first_commit_of_all_is_guarded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "new").mkdir()
-    repository = Repository(tmp_path / "new")
-    monkeypatch.chdir(repository.root)
-    put(repository, "checkpoints/a.pt", ZIP)
-    repository.git("add", "--all")
-    assert staged.check(repository.root).is_refused
-
-
-def test_s79_somebodys_own_hook_is_left_alone_and_the_line_is_said(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(repository.root)
-    hook = repository.root / ".git" / "hooks" / "pre-commit"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\nexit 0\n")
-    assert main(["check-commit", "--install"]) == 2
-    assert "golf.cli check-commit || exit 1" in capsys.readouterr().err
-    assert hook.read_text() == "#!/bin/sh\nexit 0\n"
-    hook.unlink()
-    assert main(["check-commit", "--install"]) == main(["check-commit", "--install"]) == 0
-    assert os.access(hook, os.X_OK)
-
-
-def test_s79_the_guard_of_codex_refuses_the_same(workspace: Workspace) -> None:
-    def said(line: str) -> str | None:
-        event = {"tool_name": "Bash", "tool_input": {"command": line}, "cwd": str(workspace.root)}
-        return decide(event, State(workspace.root))
-
-    for name, content in {
-        "small.pt": ZIP,
-        "large.safetensors": bytes(1_000_001),
-        "outputs/checkpoints/a.pt": ZIP,
-    }.items():
-        (workspace.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (workspace.root / name).write_bytes(content)
-    assert said("git add small.pt") is None
-    assert "never committed" in (said("git add large.safetensors") or "")
-    assert "never committed" in (said("git add -A && git commit -m x") or "")
-    assert "never committed" in (said("git add outputs/checkpoints/a.pt") or "")
-
-
-def test_s79_the_hook_for_the_pre_commit_framework_names_verbs_that_exist() -> None:
-    import yaml
-
-    hooks = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text())
-    assert {hook["id"] for hook in hooks} == {"golf-check-commit", "golf-notebook"}
-    for hook in hooks:
-        program, verb, *_ = hook["entry"].split()
-        assert program == "golf" and hook["pass_filenames"] is False and hook["always_run"] is True
-        with pytest.raises(SystemExit, match="0"):
-            main([verb, "--help"])
-
-
-def test_s71_the_commit_hook_wants_the_note_before_the_code(
-    played: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace, repository = played
-    monkeypatch.chdir(workspace.root)
-    assert main(["check-commit", "--install"]) == 0
-    folder = "experiments/2026-05-01_by-hand"
-    config = experiments.dump(experiments.Experiment(parent="base", script="train_gpt.py", **CLAIM))
-    repository.write(f"{folder}/config.yaml", config)
-    repository.write(f"{folder}/train_gpt.py", "x = 5\n")
-    repository.git("add", folder)
-    said = repository.git("commit", "--message", "both at once", fails=True)
-    assert "ORDER_UNCLEAR" in said and "commit the note alone first" in said
-    repository.git("commit", "--quiet", "--message", "Claim it", "--", f"{folder}/config.yaml")
-    repository.git("commit", "--quiet", "--message", "Write it")
-    assert orders(workspace)["by-hand"] == "note first"
-
-
-def test_s71_the_commit_hook_lets_a_claim_of_golf_new_in_at_once(
-    played: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace, repository = played
-    monkeypatch.chdir(workspace.root)
-    assert main(["check-commit", "--install"]) == 0
-    folder = experiments.claim(workspace, "wider", parent="base", **CLAIM)
-    (folder / "train_gpt.py").write_text("x = 2\n")
-    repository.commit()

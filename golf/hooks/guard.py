@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from golf.hooks import frozen, inline, roles, running, writes
+from golf.hooks import frozen, inline, printed, roles, running, writes
 from golf.hooks.commands import commands
 from golf.hooks.shell import Command
 from golf.hooks.state import State
@@ -53,6 +53,7 @@ def _line(text: str, cwd: str, is_critic: bool, state: State) -> str | None:
             or _first(frozen.written(write, state) for write in writes.of_command(command))
             or _first(frozen.written(write, state) for write in writes.of_findings(findings, command.cwd))
             or frozen.committed(command)
+            or printed.printed(command, found)
             or running.disturbed(command, findings, state)
             or running.ends_golf(command, found, state)
         )

@@ -64,6 +64,8 @@ VIEWS = {
 PROSE = frozenset({"description", "hypothesis", "message", "reason", "_reason"})
 PROSE_WIDTH = 24
 """Columns of sentences, and the room on a terminal below which less needed columns make way for them."""
+PROSE_MAX = 400
+"""Characters of a sentence in a list: ours are shorter, other loops have whole paragraphs (--json has all of them)."""
 
 EXPENDABLE = ("memory_gb", "cost_usd", "val_bpb_std", "created_at", "kind", "promoted", "commit", "baseline")
 """Columns of a list that a narrow terminal goes without, first to go first."""
@@ -198,7 +200,7 @@ def listing(nouns: Sequence[BaseModel], label: str = "", winners: set[int] | Non
         for index, cells in enumerate(rows):
             name, prose = cells.popitem()
             cells["mark"] = "best" if index in winners else None
-            cells[name] = prose
+            cells[name] = prose if len(prose or "") <= PROSE_MAX else f"{prose[: PROSE_MAX - 1]}…"
     columns = tuple(rows[0])
     return Table(label, columns, [tuple(cells[name] for name in columns) for cells in rows])
 

@@ -101,14 +101,16 @@ def test_the_first_baseline_does_not_pass_the_gates(here: Workspace, capsys: pyt
     assert "gate promotion" in out
 
 
-def test_a_score_is_evaluated_in_a_job_with_its_scope_said(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_s120_a_score_is_evaluated_in_a_job_with_its_scope_said(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, err = golf(capsys, "evaluate-bpb", "base", "--tokens", "2000", "--json")
     assert code == 0, err
     found = json.loads(out)
     assert found["is_subset"] and found["scored_tokens"] <= 2048 < found["total_tokens"]
 
 
-def test_eval_py_is_the_seeds_spelling_of_the_same_verb(here: Workspace) -> None:
+def test_s120_eval_py_is_the_seeds_spelling_of_the_same_verb(here: Workspace) -> None:
     artifact = experiments.artifact_folder(experiments.find(here, "base"))
     script = Path(__file__).parents[2] / "eval.py"
     done = subprocess.run(

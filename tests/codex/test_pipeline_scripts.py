@@ -77,7 +77,9 @@ def was_asked_for(name: str, requests: Sequence[Request]) -> bool:
 @pytest.mark.parametrize(
     ("script", "name"), [("experiment-summary.sh", "experiment-summary"), ("post-training-analysis.sh", "analysis")]
 )
-def test_a_summary_that_keeps_to_the_facts_is_accepted(runs: Workspace, pipeline: Pipeline, script: str, name: str):
+def test_s106_a_summary_that_keeps_to_the_facts_is_accepted(
+    runs: Workspace, pipeline: Pipeline, script: str, name: str
+):
     out = runs.root / "outputs"
 
     def read(heard: Request) -> Item:

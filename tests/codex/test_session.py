@@ -99,7 +99,9 @@ def test_hooks_are_silently_off_until_golf_init_trusts_them(codex: Path, tmp_pat
     assert not (root / "baselines/better.json").exists()
 
 
-def test_the_download_layer_opens_the_network_for_the_session_that_asks_for_it(home: Home, practice: Workspace) -> None:
+def test_s107_the_download_layer_opens_the_network_for_the_session_that_asks_for_it(
+    home: Home, practice: Workspace
+) -> None:
     """A trusted workspace's sandbox has none."""
     shutil.copy(practice.root / ".codex/ml-download.config.toml", home.config.parent)
     closed = home.exec(HANDS[0], [say("hm")], cwd=practice.root)

@@ -30,7 +30,7 @@ def test_the_catalogue_is_the_real_one(tmp_path: Path, monkeypatch: pytest.Monke
     assert {name: set(efforts) for name, efforts in routing.CATALOGUE.items()} == offered
 
 
-def test_every_row_is_a_model_and_an_effort_of_the_catalogue() -> None:
+def test_s96_every_row_is_a_model_and_an_effort_of_the_catalogue() -> None:
     for role in TABLE:
         chosen = route(role)
         assert chosen.effort in routing.CATALOGUE[chosen.model], role
@@ -38,7 +38,7 @@ def test_every_row_is_a_model_and_an_effort_of_the_catalogue() -> None:
         assert chosen.why
 
 
-def test_the_proportions_of_the_published_table_hold() -> None:
+def test_s96_the_proportions_of_the_published_table_hold() -> None:
     """Source: the routing guide for Parameter Golf: fast for boilerplate, middle for sweeps and (low) summaries, best
     at high effort for architecture, review and debugging."""
     models = [routing.FAST, routing.WORKHORSE, routing.FRONTIER]
@@ -86,13 +86,13 @@ def test_an_unknown_task_gets_the_default_and_the_reason() -> None:
     assert "No word of the task" in chosen.why
 
 
-def test_high_effort_says_what_it_costs() -> None:
+def test_s97_high_effort_says_what_it_costs() -> None:
     assert route("critic").estimate == "about 3 to 5 times the tokens of medium for the same prompt"
     assert route("sweeper").estimate is None
     assert "more than high" in str(route("critic", {"critic": RouteSettings(effort="max")}).estimate)
 
 
-def test_the_workspace_overrides_model_or_effort_or_both(workspace: Workspace) -> None:
+def test_s96_the_workspace_overrides_model_or_effort_or_both(workspace: Workspace) -> None:
     (workspace.root / "golf.toml").write_text(
         '[route]\ncritic = { model = "gpt-5.5", effort = "xhigh" }\nsummary = { effort = "medium" }\n'
     )

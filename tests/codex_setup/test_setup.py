@@ -57,7 +57,7 @@ def warnings(ws: Path) -> str:
 
 
 @needs_codex
-def test_codex_takes_the_settings_strictly(home: Path, ws: Path) -> None:
+def test_s107_codex_takes_the_settings_strictly(home: Path, ws: Path) -> None:
     assert strict(ws) == ""
     config = ws / ".codex" / "config.toml"
     config.write_text("bogus = 1\n" + config.read_text())
@@ -84,7 +84,7 @@ def test_codex_takes_the_settings_with_a_snippet_appended(home: Path, ws: Path, 
 
 
 @needs_codex
-def test_codex_takes_the_download_layer(home: Path, ws: Path) -> None:
+def test_s107_codex_takes_the_download_layer(home: Path, ws: Path) -> None:
     """`-p` does not go with app-server, so the layer is read as the user's own settings."""
     layer = (ws / ".codex" / setup.LAYER).read_text()
     config = home / "config.toml"
@@ -116,7 +116,7 @@ def network(ws: Path, *layer: str) -> str:
 
 
 @needs_codex
-def test_the_network_is_off_and_the_layer_turns_it_on(home: Path, ws: Path) -> None:
+def test_s107_the_network_is_off_and_the_layer_turns_it_on(home: Path, ws: Path) -> None:
     """A word about the network in the project's settings outranks the layer, which is why they say none."""
     layer = ("-p", "ml-download")
     assert network(ws) == "restricted"
@@ -161,14 +161,14 @@ def test_the_server_is_started_as_the_plugin_starts_it(ws: Path) -> None:
     assert ours == plugin
 
 
-def test_the_settings_restrict_and_say_nothing_of_the_network(ws: Path) -> None:
+def test_s107_the_settings_restrict_and_say_nothing_of_the_network(ws: Path) -> None:
     settings = tomllib.loads((ws / ".codex" / "config.toml").read_text())
     assert (settings["sandbox_mode"], settings["approval_policy"]) == ("workspace-write", "on-request")
     assert settings["tool_output_token_limit"] <= 10_000
     assert "sandbox_workspace_write" not in settings
 
 
-def test_the_download_layer_opens_named_hosts_and_nothing_else(ws: Path) -> None:
+def test_s107_the_download_layer_opens_named_hosts_and_nothing_else(ws: Path) -> None:
     layer = tomllib.loads((ws / ".codex" / setup.LAYER).read_text())
     assert layer["sandbox_workspace_write"] == {"network_access": True}
     proxy = layer["features"]["network_proxy"]

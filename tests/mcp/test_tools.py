@@ -157,7 +157,7 @@ def test_without_a_workspace_the_model_is_told_how_to_make_one(tmp_path: Path, m
     assert "golf init" in text(result)
 
 
-def test_answers_stay_within_2_kb_in_a_large_workspace_with_long_words(workspace: Workspace) -> None:
+def test_s98_answers_stay_within_2_kb_in_a_large_workspace_with_long_words(workspace: Workspace) -> None:
     row = Row(
         commit="c" * 12, tier="local", val_bpb=1.2345678901234567, artifact_bytes=15_999_999, memory_gb=79.123,
         status="keep", promoted="pending", cost_usd=3.33, description="d" * 5000,
@@ -179,11 +179,13 @@ def test_answers_stay_within_2_kb_in_a_large_workspace_with_long_words(workspace
         ("list_experiments", {}),
     ],
 )
-def test_answers_stay_within_2_kb_in_a_real_workspace(here: Workspace, name: str, arguments: dict[str, Any]) -> None:
+def test_s98_answers_stay_within_2_kb_in_a_real_workspace(
+    here: Workspace, name: str, arguments: dict[str, Any]
+) -> None:
     assert len(json.dumps(call(name, arguments).structured_content, separators=(",", ":"))) <= 2000
 
 
-def test_sixteen_calls_at_once_are_each_answered_rightly(here: Workspace) -> None:
+def test_s108_sixteen_calls_at_once_are_each_answered_rightly(here: Workspace) -> None:
     async def main() -> list[CallToolResult]:
         async with over_stdio(here.root) as client:
             return await asyncio.gather(

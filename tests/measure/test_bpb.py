@@ -291,7 +291,7 @@ def test_bpb_does_not_depend_on_the_batch_size(course, rows, stride):
     assert bpb(rows * 32) == pytest.approx(bpb(32), rel=1e-13)
 
 
-def test_a_limited_score_says_it_is_a_subset(course, score):
+def test_s120_a_limited_score_says_it_is_a_subset(course, score):
     offered = len(course.ids) - 1
     limited = score(max_tokens=200)
     assert (limited["scored_tokens"], limited["is_subset"]) == (192, True)

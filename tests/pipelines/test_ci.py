@@ -51,7 +51,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, course: Path) -> tuple[W
     return workspace, Evaluated.model_validate_json(said.getvalue())
 
 
-def test_only_what_changed_is_played_and_measured(evaluated: tuple[Workspace, Evaluated]):
+def test_s105_only_what_changed_is_played_and_measured(evaluated: tuple[Workspace, Evaluated]):
     _, found = evaluated
     (smoke,) = found.experiments
     assert (smoke.experiment.partition("_")[2], smoke.verdict) == ("wider", "pass")
@@ -93,7 +93,7 @@ def test_a_written_baseline_names_tier_and_data_and_tolerates_a_percent(evaluate
     assert expected["val_bpb"].tolerance == pytest.approx(0.01 * expected["val_bpb"].value, rel=0.05)
 
 
-def test_a_regression_is_exit_1_with_the_numbers(
+def test_s105_a_regression_is_exit_1_with_the_numbers(
     evaluated: tuple[Workspace, Evaluated],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

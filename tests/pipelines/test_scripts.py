@@ -50,7 +50,7 @@ def pipeline(script: str, *arguments: str, cwd: Path) -> "subprocess.CompletedPr
     ("script", "answer"),
     [("experiment-summary.sh", "experiment-summary.json"), ("post-training-analysis.sh", "analysis.json")],
 )
-def test_a_played_round_is_summed_up_without_a_model(played: Workspace, tmp_path: Path, script: str, answer: str):
+def test_s106_a_played_round_is_summed_up_without_a_model(played: Workspace, tmp_path: Path, script: str, answer: str):
     done = pipeline(script, "--no-model", "--out", str(tmp_path / "out put"), cwd=played.root)
     assert done.returncode == 0, done.stderr
     assert "_base, tiny, keep, val_bpb" in done.stdout
@@ -73,7 +73,7 @@ def test_submissions_are_triaged_without_a_model_and_anywhere(tmp_path: Path):
     assert pipeline("triage.sh", "--no-model", "nowhere", cwd=tmp_path).returncode == 2
 
 
-def test_changes_are_evaluated_without_a_model(course_workspace: Workspace, tmp_path: Path):
+def test_s105_changes_are_evaluated_without_a_model(course_workspace: Workspace, tmp_path: Path):
     script = tmp_path / "train_gpt.py"
     script.write_text("raise SystemExit('out of luck')\n")
     root = course_workspace.root
@@ -201,7 +201,9 @@ def steps(job: dict[str, Any], action: str = "") -> list[dict[str, Any]]:
     return [step for step in job["steps"] if step.get("uses", "").startswith(action)]
 
 
-def test_a_pull_request_runs_its_own_code_without_a_secret_and_with_a_token_that_only_reads(workflow: dict[Any, Any]):
+def test_s105_a_pull_request_runs_its_own_code_without_a_secret_and_with_a_token_that_only_reads(
+    workflow: dict[Any, Any],
+):
     assert set(workflow[True]) == {"pull_request"}  # never pull_request_target; YAML reads `on` as true
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
@@ -242,7 +244,7 @@ def test_nothing_from_a_pull_request_is_pasted_into_a_shell(workflow: dict[Any, 
             subprocess.run(["bash", "-n"], input=run, text=True, check=True)
 
 
-def test_the_report_becomes_an_artifact_and_the_summary_and_the_answer_is_accepted(workflow: dict[Any, Any]):
+def test_s105_the_report_becomes_an_artifact_and_the_summary_and_the_answer_is_accepted(workflow: dict[Any, Any]):
     evaluate, accept = workflow["jobs"]["evaluate"], workflow["jobs"]["accept"]
     (upload,) = steps(evaluate, "actions/upload-artifact")
     assert "outputs/eval_report.md" in upload["with"]["path"].split()

@@ -172,7 +172,7 @@ def test_an_artifact_one_byte_over_says_so_in_words():
     assert lines[:3] == ["artifact_bytes: 16000001", "headroom: -1", "status: OVER LIMIT"]
 
 
-def test_an_evaluation_says_when_it_is_a_subset():
+def test_s120_an_evaluation_says_when_it_is_a_subset():
     assert "subset: first 32768 of 400000 tokens" in text(evaluation(is_subset=True)).splitlines()
     assert "val_bpb: 2.21251235" in text(evaluation(is_subset=True)).splitlines()
     whole = text(evaluation(is_subset=False))

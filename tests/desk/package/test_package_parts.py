@@ -1,5 +1,7 @@
 """Imports, versions, keys, paths and the seal: what a record folder is made with."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,7 +111,7 @@ def test_a_capsule_reads_back_as_it_was_written_and_any_change_breaks_its_seal(s
             source="experiments/e",
             tier="t",
             status="keep",
-            finished_at="2026-05-01T00:00:00Z",
+            finished_at=datetime(2026, 5, 1, tzinfo=UTC),
             hypothesis="h",
             expected_outcome="",
             outcome="",

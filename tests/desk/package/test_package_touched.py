@@ -22,6 +22,7 @@ def better(folder: Path, by: float = 0.0001) -> None:
     """A log's score, a little lower and within what measuring allows."""
     log = folder / "train_seed1.log"
     score = training_logs.read_log(log).final_bpb
+    assert score is not None
     edit(log, f"val_bpb:{score:.8f}", f"val_bpb:{score - by:.8f}")
 
 

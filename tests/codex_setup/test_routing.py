@@ -150,6 +150,15 @@ def test_golf_route_prints_the_choice_and_why(workspace: Workspace, capsys: pyte
     assert json.loads(capsys.readouterr().out) == route("critic").model_dump(mode="json")
 
 
+def test_s97_the_estimate_is_shown_where_an_effort_costs_more(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert golf("route", "critic") == 0
+    assert "estimate: about 3 to 5 times the tokens of medium" in capsys.readouterr().out
+    assert golf("route", "sweeper") == 0
+    assert "estimate: about" not in capsys.readouterr().out
+
+
 def test_golf_route_alone_prints_the_table(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     (workspace.root / "golf.toml").write_text('[route]\nmonitor = { model = "gpt-5.5" }\n')
     assert golf("route", "--json") == 0

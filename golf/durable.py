@@ -78,8 +78,12 @@ def append_line(
     """
     if "\n" in line or "\r" in line:
         raise ValueError(f"a ledger line must not contain line breaks (got {line!r})")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as file:
+    try:
+        file = open(path, "ab+")  # noqa: SIM115 (the block below closes it)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "ab+")  # noqa: SIM115
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)  # on the file itself: no lock files in people's folders
         size = file.seek(0, os.SEEK_END)
         prefix = b""

@@ -24,7 +24,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -312,6 +312,12 @@ class Layout:
         return ""
 
 
+layout_named = lru_cache(maxsize=8)(Layout.of)
+"""`Layout.of`, of the headers that were met last."""
+
+OURS = Layout(COLUMNS)
+
+
 def layout_of(path: Path) -> Layout:
     """The layout of the file at `path`; ours where there is none yet.
 
@@ -322,9 +328,9 @@ def layout_of(path: Path) -> Layout:
         with open(path, "rb") as file:
             raw = file.readline()
     except FileNotFoundError:
-        return Layout(COLUMNS)
+        return OURS
     line = raw.decode("utf-8", "backslashreplace")
-    return Layout(COLUMNS) if _is_torn_header(line) else Layout.of(line.rstrip("\r\n"), path)
+    return OURS if _is_torn_header(line) else layout_named(line.rstrip("\r\n"), path)
 
 
 def _mark(file: BinaryIO, size: int) -> str:

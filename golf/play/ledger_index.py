@@ -16,7 +16,6 @@ at a gigabyte a second, each time until it has come to rest. Our own appends set
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import heapq
 import io
@@ -228,7 +227,7 @@ class _Ledger:
 
     @property
     def layout(self) -> Layout:
-        return _layout(self.line(0)[0], self.path)
+        return ledger.layout_named(self.line(0)[0], self.path)
 
     def blocks(self, stop: int) -> Iterator[bytes]:
         for at in range(0, min(stop, self.size), BLOCK_BYTES):
@@ -242,9 +241,6 @@ class _Ledger:
                 break
             same += len(block)
         return same
-
-
-_layout = functools.lru_cache(maxsize=4)(Layout.of)
 
 
 def _at_rest(connection: sqlite3.Connection, file: _Ledger) -> LedgerIndex | None:

@@ -97,6 +97,25 @@ class GateSettings(Settings):
     promotion: float = Field(default=rules.PROMOTION_THRESHOLD, gt=0, lt=1)
 
 
+class TrackingSettings(Settings):
+    """Where the metrics of played runs go besides their own files (docs/tracking.md)."""
+
+    to: list[Literal["trackio", "mlflow", "wandb", "jsonl"]] = ["trackio"]
+    """One that is not installed is left out; where none is, JSON lines stand in."""
+    project: str = ""
+    """Trackio's and W&B's project, MLflow's experiment; empty: the workspace folder's name."""
+    tracking_uri: str = ""
+    """MLflow's store; empty: `.golf/mlflow.db`. No credentials here: MLFLOW_TRACKING_USERNAME, …_PASSWORD, …_TOKEN."""
+    live: bool = True
+    """Points go there while the run is on, by a process beside it that only reads the trainer's files."""
+    alerts: bool = True
+    """What a look at the curves finds (NaN, divergence, spikes, plateau) and a budget near its limit, as alerts."""
+    system: bool = False
+    """This machine's CPU, memory and disk in Trackio, while a run is on."""
+    gpu: bool = False
+    """Its GPUs as well: this asks the driver every ten seconds, beside the trainer."""
+
+
 class GuardSettings(Settings):
     """Files that score experiments; hashed before and after each run."""
 
@@ -243,6 +262,7 @@ class Config(Settings):
     jobs: JobsSettings = Field(default_factory=JobsSettings)
     gate: GateSettings = Field(default_factory=GateSettings)
     guard: GuardSettings = Field(default_factory=GuardSettings)
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     research: ResearchSettings = Field(default_factory=ResearchSettings)
     route: dict[str, RouteSettings] = {}
 

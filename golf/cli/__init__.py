@@ -33,6 +33,7 @@ from golf.cli import (
     review,
     runs,
     setup,
+    tracking,
 )
 from golf.errors import UNUSABLE, explained
 from golf.report import words
@@ -52,6 +53,7 @@ GROUPS = (
     merge,
     package,
     runs,
+    tracking,
     notebook,
     analysis,
     pipelines,

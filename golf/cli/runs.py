@@ -109,6 +109,6 @@ def _tracked(arguments: argparse.Namespace) -> "Parameters":
 
 
 def _trackio_runs(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    from golf.report import tracking
+    from golf.desk.tracking import trackio_store
 
-    return [(run.name, run.config) for run in tracking.read_runs(path.parent, path.stem)]
+    return [(run.name, run.config) for run in trackio_store.read_runs(path.parent, path.stem)]

@@ -1,6 +1,6 @@
 """A job's own process: `python -m golf.cli.worker JOB_FOLDER`, started by the supervisor.
 
-Reads request.json, does the work, writes outcome.json. Tracking and the report come after the
+Reads request.json, does the work, writes outcome.json. Tracking goes on beside it, and the report comes after the
 record: they may fail without costing a result, and then output.log says why.
 """
 
@@ -36,25 +36,27 @@ def main(folder: Path) -> int:
 
 
 def _run(workspace: Workspace, request: dict[str, Any], job_id: str, status: progress.Status) -> None:
+    from golf.desk.tracking import attend
     from golf.play import run
     from golf.play.replay import Replay
 
     orders, salvaged = request.get("replay"), request.get("salvaged")
     replay = None if orders is None else Replay.model_validate(orders)
-    result = run.play(
-        workspace,
-        request["experiment"],
-        request.get("run_id", job_id),  # a lost run is concluded as itself
-        status,
-        replay,
-        Path(salvaged) if salvaged else None,
-    )
-    status.outcome(
-        f"val_bpb {result.val_bpb:.4f}, {result.artifact_bytes} bytes: {result.status}",
-        {"experiment": result.experiment, "val_bpb": result.val_bpb, "status": result.status},
-    )
-    status.phase("reporting")
-    _report(workspace, result)
+    with attend.attended(workspace, job_id):
+        result = run.play(
+            workspace,
+            request["experiment"],
+            request.get("run_id", job_id),  # a lost run is concluded as itself
+            status,
+            replay,
+            Path(salvaged) if salvaged else None,
+        )
+        status.outcome(
+            f"val_bpb {result.val_bpb:.4f}, {result.artifact_bytes} bytes: {result.status}",
+            {"experiment": result.experiment, "val_bpb": result.val_bpb, "status": result.status},
+        )
+        status.phase("reporting")
+        _report(workspace, result)
 
 
 def _report(workspace: Workspace, result: Result) -> None:
@@ -65,7 +67,7 @@ def _report(workspace: Workspace, result: Result) -> None:
     there = experiments.read_result(folder)
     if there is None or there.run_id != result.run_id:  # concluded late: the folder is a newer run's
         return
-    for step in (evidence.write_report, evidence.track, _wonder):
+    for step in (evidence.write_report, _wonder):
         try:
             step(workspace, folder)
         except Exception as error:  # the result stands; a picture or a tracker must not cost it

@@ -1,4 +1,4 @@
-"""What a finished run leaves for people: its report with the loss curve, and its tracked metrics."""
+"""What a finished run leaves for people: its report with the loss curve."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from golf.errors import NotFound
 from golf.jobs import progress
 from golf.measure import logs
 from golf.play import experiments
-from golf.report import page, plots, tracking
+from golf.report import page, plots
 from golf.schema import Experiment, Result, SeedResult
 from golf.workspace import Workspace
 
@@ -29,20 +29,6 @@ def write_report(workspace: Workspace, folder: Path) -> Path:
         final={f"seed {seed.seed}": seed.val_bpb for seed in result.seeds},
     )
     return page.write_report(folder, experiment, result, PICTURE, drawn, data=result.data.split(" ")[0] or None)
-
-
-def track(workspace: Workspace, folder: Path) -> None:
-    """The run's metrics in the workspace's local Trackio store, one Trackio run per seed."""
-    experiment, result = _played(folder)
-    for seed in result.seeds:
-        tracking.track_run(
-            workspace.state / "trackio",
-            project=workspace.root.name,
-            run_name=f"{folder.name}-seed{seed.seed}-{result.run_id[-6:]}",
-            config={**result.settings, "seed": seed.seed, "commit": result.commit, "hypothesis": experiment.hypothesis},
-            points=_points(folder, seed),
-            summary={"val_bpb": seed.val_bpb, "artifact_bytes": seed.artifact_bytes},
-        )
 
 
 def curves(folder: Path, result: Result) -> dict[str, list[tuple[float, float]]]:

@@ -58,6 +58,7 @@ VIEWS = {
     "golf.desk.pipeline": "data",
     "golf.desk.repro.repetition": "reproducibility",
     "golf.desk.repro.reproducibility": "reproducibility",
+    "golf.desk.tracking": "tracking",
 }
 """Package or module of a noun → the module of `golf.report` that has its view."""
 

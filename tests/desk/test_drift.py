@@ -279,7 +279,8 @@ def test_s73_a_trackio_run_is_read_from_its_own_store(tmp_path: Path, capsys: py
 
     script = (
         "from golf.desk.tracking.trackio_store import TrackioTracker; from pathlib import Path; import sys\n"
-        "track_run(Path(sys.argv[1]), 'p', 'r', {'lr': 0.1, 'model': {'dim': 8}}, [{'step': 1, 'loss': 1.0}], {})"
+        "run = TrackioTracker(Path(sys.argv[1]), 'p')\n"
+        "run.start('r', {'lr': 0.1, 'model': {'dim': 8}}, key='k'); run.log({'loss': 1.0}, 1); run.finish()"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], check=True, capture_output=True)
     (tmp_path / "a.toml").write_text("lr = 0.1\n[model]\ndim = 16\n")

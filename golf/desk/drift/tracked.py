@@ -2,14 +2,14 @@
 
 import contextlib
 import json
-import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from golf.desk.drift.parameters import Parameter, Parameters, flat, literal, of_texts, read_config
-from golf.errors import AmbiguousInput, BadConfig, MissingPackage, NotFound, UnreadableInput
+from golf.desk.tracking import mlflow_store
+from golf.desk.tracking.trackio_store import KEY
+from golf.errors import AmbiguousInput, BadConfig, NotFound, UnreadableInput
 from golf.play import experiments, ledger
 from golf.schema import Result
 from golf.workspace import Workspace
@@ -83,7 +83,7 @@ def of_trackio(runs: TrackioRuns, name: str, shown: str) -> Parameters:
     found = [config for one, config in runs() if one == name]
     if not found:
         raise NotFound(f"no Trackio run {name[:100]!r} in {shown}. See them: trackio list runs --project PROJECT")
-    own = [{key: value for key, value in config.items() if not key.startswith("_")} for config in found]
+    own = [{key: value for key, value in config.items() if key != KEY and not key.startswith("_")} for config in found]
     if any(other != own[-1] for other in own):
         raise AmbiguousInput(f"{len(found)} Trackio runs in {shown} are called {name}, with different configurations")
     config = own[-1]
@@ -107,8 +107,7 @@ def of_mlflow(uri: str, run: str | None, tag: str | None) -> Parameters:
     """
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         raise NotFound(f"no MLflow store at {uri}; give the address that the run was logged to")
-    with _mlflow() as client_of:
-        client = client_of(uri)
+    with mlflow_store.reading(uri) as client:
         found = _runs(client, run, tag)
         if not found:
             raise NotFound(f"no MLflow run {f'named {run}' if run else f'tagged {tag}'} in {uri}")
@@ -130,46 +129,10 @@ def _runs(client: Any, run: str | None, tag: str | None) -> list[Any]:
     if run is not None:
         with contextlib.suppress(Exception):  # MLflow raises its own for an id that is none
             return [client.get_run(run)]
-        return [one for one in _search(client, every) if one.info.run_name == run]
+        return [one for one in mlflow_store.search(client, every) if one.info.run_name == run]
     key, mark, value = (tag or "").partition("=")
 
     def is_tagged(tags: Mapping[str, str]) -> bool:
         return tags.get(key) == value if mark else tag in tags.values() or tags.get(key, "").lower() in ("true", "1")
 
-    return [one for one in _search(client, every) if is_tagged(one.data.tags)]
-
-
-def _search(client: Any, every: Sequence[str]) -> Iterator[Any]:
-    token = None
-    while True:
-        page = client.search_runs(list(every), order_by=["attributes.start_time DESC"], page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-@contextlib.contextmanager
-def _mlflow() -> Iterator[Any]:
-    """MLflow's client, with its report of being used switched off, and its libraries' warnings kept to themselves."""
-    before = dict(os.environ)
-    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                from mlflow.exceptions import MlflowException
-                from mlflow.tracking import MlflowClient
-            except ImportError as error:
-                raise MissingPackage(
-                    "MLflow is not installed here. Install it: pip install 'caddie[mlflow]'"
-                ) from error
-            try:
-                yield lambda uri: MlflowClient(tracking_uri=uri)
-            except MlflowException as error:
-                raise UnreadableInput(f"MLflow cannot read this store: {' '.join(str(error).split())[:300]}") from error
-    finally:
-        for key in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
-            os.environ.pop(key, None)
-            if key in before:
-                os.environ[key] = before[key]
+    return [one for one in mlflow_store.search(client, every) if is_tagged(one.data.tags)]

@@ -16,7 +16,7 @@ FILES = {
 }
 """Name in the folder, and in the template."""
 
-FALLBACK = {"torch": "2.13.0", "numpy": "2.4.6", "pytest": "9.1.1"}
+FALLBACK = {"torch": "2.13.0", "numpy": "2.4.6", "pytest": "9.2.0"}
 """What the template was last tested with, where a package is not installed here."""
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from golf import database
 from golf.errors import RuleBroken
 from golf.jobs import ending, process, progress, reaper
 from golf.jobs.store import JobStore, Record
@@ -20,6 +21,9 @@ from golf.schema import Job
 from golf.workspace import Workspace
 
 NAME = "local"
+
+POLL_S_MAX = 1.0
+"""Between two looks at a job that takes long: it is its trainer that the cores are for."""
 
 
 class LocalJobs:
@@ -107,14 +111,15 @@ class LocalJobs:
         """Return when the job has ended, or after `timeout_s` seconds with it still running."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         pause = 0.05
-        while True:
-            job = self.get(job_id)
-            on_poll(job)
-            left = None if deadline is None else deadline - time.monotonic()
-            if job.ended_at is not None or (left is not None and left <= 0):
-                return job
-            time.sleep(pause if left is None else min(pause, left))
-            pause = min(pause * 1.5, 0.5)
+        with database.kept_open(self.store.path):
+            while True:
+                job = self.get(job_id)
+                on_poll(job)
+                left = None if deadline is None else deadline - time.monotonic()
+                if job.ended_at is not None or (left is not None and left <= 0):
+                    return job
+                time.sleep(pause if left is None else min(pause, left))
+                pause = min(pause * 1.5, POLL_S_MAX)
 
     def cancel(self, job_id: str, is_gone: bool = False) -> Job:
         """Ask the job to stop, then make sure; cancelling an ended job changes nothing.

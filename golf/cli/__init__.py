@@ -33,6 +33,7 @@ from golf.cli import (
     review,
     runs,
     setup,
+    sweep,
     tracking,
 )
 from golf.errors import UNUSABLE, explained
@@ -52,6 +53,7 @@ GROUPS = (
     notes,
     merge,
     package,
+    sweep,
     runs,
     tracking,
     notebook,

@@ -59,6 +59,7 @@ VIEWS = {
     "golf.desk.repro.repetition": "reproducibility",
     "golf.desk.repro.reproducibility": "reproducibility",
     "golf.desk.tracking": "tracking",
+    "golf.desk.sweep": "sweeps",
 }
 """Package or module of a noun → the module of `golf.report` that has its view."""
 

@@ -136,11 +136,12 @@ def _table(value: Any, shown: str) -> Mapping[str, Any]:
 # --- YAML and Hydra
 
 
-def _loader() -> type:
+def safe_loader() -> Any:
+    """PyYAML's safe loader with numbers as OmegaConf reads them (`1e-3` is one), and dates left as they are written."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """PyYAML's safe loader with numbers as OmegaConf reads them, and dates left as they are written."""
+        """One of its own: the resolvers of `yaml.SafeLoader` are everybody's."""
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in found if tag not in (f"{_TAG}float", f"{_TAG}timestamp")]
@@ -162,7 +163,7 @@ def _of_yaml(path: Path, shown: str, text: str, overrides: Sequence[str]) -> tup
     import yaml
 
     try:
-        value = yaml.load(text, Loader=_loader())
+        value = yaml.load(text, Loader=safe_loader())
     except yaml.YAMLError as error:
         raise UnreadableInput(f"{shown} is no YAML: {' '.join(str(error).split())[:200]}") from error
     table = _table({} if value is None else value, shown)

@@ -1,7 +1,7 @@
 """Runs a training script and reports what was done to it: `python watched_trainer.py REPORT SECONDS SCRIPT`.
 
-Written at the end as JSON: CPU seconds of the training, and of every other process below the benchmark that lived then,
-both after SECONDS and at the script's last line; and the signals that it got.
+Written at the end as JSON: CPU seconds of the training, those it waited for in vain, and those of every other process
+below the benchmark that lived then, both after SECONDS and at the script's last line; and the signals that it got.
 """
 
 import atexit
@@ -27,6 +27,12 @@ def spent_s(process: psutil.Process) -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
+def waited_s() -> float:
+    """Seconds this process's threads were ready to run and had no core, where the system counts them."""
+    tasks = Path("/proc/self/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[1]) for task in tasks) / 1e9
+
+
 def look(outermost: int) -> dict[str, float]:
     """CPU seconds of this process and those below it, and of all others below the benchmark, from their births."""
     mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
@@ -40,6 +46,7 @@ def look(outermost: int) -> dict[str, float]:
             continue  # its parent has its seconds
     return {
         "trainer_s": own + theirs.ru_utime + theirs.ru_stime,
+        "waited_s": waited_s(),
         "beside_s": total,
         "processes": len(beside),
         "at_s": time.monotonic(),

@@ -248,7 +248,8 @@ def load(folder: Path) -> Experiment:
 
     path = folder / CONFIG
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # libyaml's parser, where PyYAML has it: the same values at a tenth of the time
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except FileNotFoundError:
         raise BadConfig(f"{path} is missing: an experiment states its hypothesis before it runs") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

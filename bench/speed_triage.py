@@ -50,7 +50,7 @@ def rows(quick: bool) -> list[Row]:
         prepare=_copies,
         goals=(at_most("cpu_s", 8),),
         pairs=3,
-        note="comparing every two would cost 16×",
+        note="every two are compared, which is 16×: docs/scale.md says what would make it less",
     )
     return [copies, *([] if quick else found)]
 

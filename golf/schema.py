@@ -99,6 +99,8 @@ class Evaluation(Noun):
     byte_source: Literal["tokenizer", "sidecar"]
     dtype: str
     device: str
+    forward: Literal["script", "baseline"] = "script"
+    """Whose forward scored: the script's own, or golf's of the challenge's baseline, tried against it on real data."""
     eval_time_s: float
     peak_memory_bytes: int
     shards: list[str]

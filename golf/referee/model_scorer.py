@@ -1,6 +1,6 @@
 """A challenge script's model as a scorer: windows as the challenge scores them, over streams of any length.
 
-Only imported inside a confined job: it executes the script, by way of `golf.measure.scorer`.
+Only imported inside a confined job: it executes the script, by way of `golf.measure.script_model`.
 """
 
 import math
@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from golf.errors import NotFound, UnreadableInput
 from golf.measure import scorer
+from golf.measure.own_forward import token_losses
+from golf.measure.script_model import build_model, fit_weights, load_script, load_weights
+from golf.measure.windows import Window, Windows
 from golf.referee.scorers import Checkpoint, Scorer
 
 
@@ -31,7 +34,7 @@ def load(checkpoint: Checkpoint) -> Scorer:
     if checkpoint.threads:
         torch.set_num_threads(checkpoint.threads)
     device = scorer.choose_device(checkpoint.device, checkpoint.dtype)
-    module = scorer.load_script(Path(checkpoint.script))
+    module = load_script(Path(checkpoint.script))
     settings = module.Hyperparameters()
     if not hasattr(settings, "vocab_size"):
         raise UnreadableInput(f"Hyperparameters in {checkpoint.script} has no vocab_size")
@@ -49,8 +52,8 @@ def load(checkpoint: Checkpoint) -> Scorer:
         data = weights.read_bytes()
     except OSError as error:
         raise NotFound(f"checkpoint {weights} could not be read: {error}") from error
-    model = scorer.build_model(module, settings)
-    scorer.fit_weights(model, scorer.load_weights(data, weights, module), checkpoint.dtype)
+    model = build_model(module, settings)
+    fit_weights(model, load_weights(data, weights, module), checkpoint.dtype)
     model.to(device).eval()
     windows = _Windows(model, module, seq_len, stride, device, checkpoint.dtype == "bfloat16")
     is_plain = stride == seq_len
@@ -81,14 +84,14 @@ class _Windows:
         """
         run = torch.from_numpy(tokens.astype(np.int64)).to(self.device)[None]
         targets = tokens.size - 1
-        windows = list(scorer.windows(targets, self.seq_len, self.stride))
+        windows = list(Windows(targets, self.seq_len, self.stride))
         if self.stride == self.seq_len and targets % self.seq_len:
             begin = targets // self.seq_len * self.seq_len
-            windows.append(scorer.Window(begin, begin, targets))
-        losses = scorer.token_losses(self.model, self.module)
+            windows.append(Window(begin, begin, targets))
+        losses = token_losses(self.model, self.module)
         with torch.inference_mode(), self._autocast():
             scored = [
-                losses(run[:, at.start : at.end], run[:, at.start + 1 : at.end + 1])[0, at.first - at.start :]
+                losses(run[:, at.start : at.end], run[:, at.start + 1 : at.end + 1], at.first - at.start)[0]
                 for at in windows
             ]
         return torch.cat(scored).double().cpu().numpy()

@@ -40,9 +40,9 @@ def _build(script: Path, tokenizer: str, vocab_size: int) -> list[np.ndarray]:
     import sentencepiece
     import torch
 
-    from golf.measure import scorer
+    from golf.measure.script_model import load_script
 
-    module = scorer.load_script(script)
+    module = load_script(script)
     build: Callable[..., Any] | None = getattr(module, BUILDER, None)
     if build is None:
         raise UnreadableInput(f"{script} has no function {BUILDER}. Give the table as an .npz instead")

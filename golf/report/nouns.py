@@ -62,6 +62,7 @@ def _(noun: Evaluation) -> View:
             Fact("byte_source", noun.byte_source),
             Fact("dtype", noun.dtype),
             Fact("device", noun.device),
+            Fact("forward", noun.forward),
             Fact("eval_time_s", noun.eval_time_s),
             Fact("peak_memory_bytes", noun.peak_memory_bytes),
             Fact("checkpoint_sha256", noun.checkpoint_sha256),

@@ -34,10 +34,10 @@ def baseline() -> Any:
         patch.setattr(sys, "argv", [*sys.argv])
         for key, value in SMALL.items():
             patch.setenv(key, str(value))
-        from golf.measure import scorer
+        from golf.measure import script_model
 
-        module = scorer.load_script(NAIVE)
-        model = scorer.build_model(module, module.Hyperparameters())
+        module = script_model.load_script(NAIVE)
+        model = script_model.build_model(module, module.Hyperparameters())
     drawn = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():

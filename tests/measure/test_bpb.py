@@ -23,6 +23,11 @@ from hypothesis import strategies as st
 from golf.errors import AmbiguousInput, BadConfig, GolfError, JobFailed, NotFound, UnreadableInput
 from golf.measure import scorer, shards
 from golf.measure.bpb import evaluate_bpb, find_checkpoint
+from golf.measure.own_forward import token_losses
+from golf.measure.pace import Pace, Way
+from golf.measure.script_model import build_model
+from golf.measure.windows import Windows
+from golf.measure.windows import score as score_windows
 
 SCRIPT = '''
 import json, os, sys, threading
@@ -261,7 +266,7 @@ def test_a_sliding_window_scores_each_target_once_in_its_own_window(course, scor
 @given(targets=st.integers(0, 300), seq_len=st.integers(1, 40), data=st.data())
 def test_windows_cover_every_target_once_with_no_less_context_than_the_stride_leaves(targets, seq_len, data):
     stride = data.draw(st.integers(1, seq_len))
-    windows = list(scorer.windows(targets, seq_len, stride))
+    windows = list(Windows(targets, seq_len, stride))
     scored = [target for window in windows for target in range(window.first, window.end)]
     assert scored == list(range(targets // seq_len * seq_len if stride == seq_len else targets))
     assert all(window.end - window.start <= seq_len for window in windows)
@@ -277,14 +282,12 @@ def test_bpb_does_not_depend_on_the_batch_size(course, rows, stride):
 
     def bpb(batch_tokens: int) -> float:
         with torch.inference_mode():
-            return scorer.score(
-                scorer.token_losses(model, module),
+            return score_windows(
+                token_losses(model, module),
                 stream,
                 lambda start, stop: stop - start,
-                targets=400,
-                seq_len=32,
-                stride=stride,
-                batch_tokens=batch_tokens,
+                Windows(400, 32, stride),
+                pace=Pace([Way(batch_tokens // 32)]),
                 device=torch.device("cpu"),
             ).val_bpb
 
@@ -343,7 +346,7 @@ def test_the_baseline_scores_by_both_ways_alike(score, tmp_path):
     with mock.patch.dict(os.environ, env):
         module = load(BASELINE)
         torch.manual_seed(0)
-        model = scorer.build_model(module, module.Hyperparameters())
+        model = build_model(module, module.Hyperparameters())
     checkpoint = tmp_path / "final_model.int8.ptz"
     save(checkpoint, module.quantize_state_dict_int8(model.state_dict())[0])
     fields = {"checkpoint": str(checkpoint), "env": env, "dtype": "float64"}

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from in_process import InProcess
 
 from golf.errors import NotFound, UnreadableInput
-from golf.measure import scorer
+from golf.measure.script_model import load_script
+from golf.measure.windows import Windows
 from golf.referee import audit_text, causality, model_scorer, scorers
 from golf.referee.questions import Effort
 from golf.referee.scorers import Checkpoint
@@ -62,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("model")
     (place / "train_gpt.py").write_text(SCRIPT)
     (place / "with_logits.py").write_text(WITH_LOGITS)
-    module = scorer.load_script(place / "train_gpt.py")
+    module = load_script(place / "train_gpt.py")
     torch.manual_seed(0)
     model = module.GPT(24)
     with torch.no_grad():
@@ -164,6 +165,6 @@ def test_a_model_that_sees_ahead_or_its_own_target_is_found(
 
 @pytest.mark.parametrize("seq_len, stride", [(4, 4), (4, 1), (6, 4)])
 def test_windows_start_where_the_evaluation_starts_them(seq_len: int, stride: int) -> None:
-    for at in scorer.windows(24, seq_len, stride):
+    for at in Windows(24, seq_len, stride):
         for target in range(at.first, at.end):
             assert model_scorer.window_start(target, seq_len, stride) == at.start

@@ -1,6 +1,6 @@
 """A training script and a checkpoint to a model that gives logits, in the process that runs the script.
 
-The challenge's scripts are loaded as for scoring (`golf.measure.scorer`); models of another shape by a factory.
+The challenge's scripts are loaded as for scoring (`golf.measure.script_model`); models of another shape by a factory.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from golf.errors import BadConfig, UnreadableInput
-from golf.measure import scorer
+from golf.measure import script_model
 
 STATES = ("model", "state_dict", "model_state_dict", "module")
 """Keys under which training loops keep a state dict among other things."""
@@ -71,12 +71,12 @@ def find_subject(request: Request) -> Subject:
     data = Path(request.weights).read_bytes()
     settings: Any = None
     if request.factory is None:
-        module = scorer.load_script(Path(request.script))
+        module = script_model.load_script(Path(request.script))
         settings = module.Hyperparameters()
-        weights = scorer.load_weights(data, Path(request.weights), module)
+        weights = script_model.load_weights(data, Path(request.weights), module)
 
         def bare() -> nn.Module:
-            return scorer.build_model(module, settings)
+            return script_model.build_model(module, settings)
     else:
         checkpoint = load_plain(data, request.weights)
         weights = state_of(checkpoint, request.weights)
@@ -187,13 +187,13 @@ def fit(model: nn.Module, weights: dict[str, Tensor], dtype: str, *, is_challeng
         UnreadableInput: names or shapes differ.
     """
     if is_challenge:
-        scorer.fit_weights(model, weights, dtype)
+        script_model.fit_weights(model, weights, dtype)
         return
     try:
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise UnreadableInput(f"the checkpoint does not fit the model: {' '.join(str(error).split())[:600]}") from None
-    model.to(scorer.DTYPES[dtype])
+    model.to(script_model.DTYPES[dtype])
 
 
 def find_logits(model: nn.Module, max_len: int) -> tuple[LogitsOf, str, int]:

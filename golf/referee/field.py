@@ -35,7 +35,7 @@ class Entry(Described):
     family: str | None
     """Name of the founder; null when there is no code to compare."""
     nearest: Likeness | None
-    """The earlier submission that it shares most with."""
+    """The earlier submission that it shares most with; null where none has a quarter of it."""
     nearest_blocked: Likeness | None
     """For one that is not blocked: a blocked one that it is a near-duplicate of."""
     parents: list[str]

@@ -6,6 +6,7 @@ Comparing with founders alone, and not with any member, keeps families from grow
 
 import datetime
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golf.referee import techniques
-from golf.referee.duplicates import Sketch
+from golf.referee.duplicates import PERMUTATIONS, Sketch
 from golf.referee.field import Entry, Family, Likeness, Week
+from golf.referee.relatives import Pool, Relatives
 
 FAMILY = 0.5
 """Share of a program that it has in common with its family's founder, at least."""
@@ -22,59 +24,66 @@ FAMILY = 0.5
 COPY = 0.9
 """From here on two programs are near-duplicates: renamed, reformatted, retuned."""
 
+LINKED = 0.25
+"""Programs that share less than this are no relatives: some of it is what every training script has."""
+
 COMMON = 0.8
 """Share of a family that has a technique which is called common to it."""
 
 
 class Kinship:
-    """Similarities of all programs; names, sketches and verdicts come in the order of the days."""
+    """Relatives among all programs; names, sketches and verdicts come in the order of the days."""
 
     def __init__(self, names: Sequence[str], sketches: Sequence[Sketch], blocked: Sequence[bool]) -> None:
         self.names = names
-        self.shared = _shared(sketches)
-        """Share of the program that two have in common. Shape (programs, programs)."""
-        self._blocked = np.array(blocked, bool)
+        self._relatives = Relatives(sketches)
+        self._blocked = blocked
         self.founders = self._founders()
         """Program → its family's founder, itself where it founds one."""
 
     def nearest(self) -> dict[str, Likeness]:
-        """Program → the earlier one that it shares most with."""
-        return {
-            name: self._likeness(row, int(np.argmax(self.shared[row, :row])))
-            for row, name in enumerate(self.names)
-            if row
-        }
+        """Program → the earlier one that it shares most with, where that is `LINKED` at least."""
+        earlier = Pool(self._relatives)
+        found = {}
+        for row, name in enumerate(self.names):
+            if near := self._relatives.nearest(row, earlier, _entries(LINKED)):
+                found[name] = self._likeness(*near)
+            earlier.add(row)
+        return found
 
     def nearest_blocked(self) -> dict[str, Likeness]:
         """Program that is not blocked → the blocked one, of any day, that it is a near-duplicate of."""
-        found = {}
-        for row, name in enumerate(self.names):
-            if self._blocked.any() and not self._blocked[row]:
-                worst = int(np.argmax(np.where(self._blocked, self.shared[row], -1.0)))
-                if self.shared[row, worst] >= COPY:
-                    found[name] = self._likeness(row, worst)
-        return found
+        blocked = Pool(self._relatives, [row for row, is_blocked in enumerate(self._blocked) if is_blocked])
+        return {
+            name: self._likeness(*near)
+            for row, name in enumerate(self.names)
+            if not self._blocked[row] and (near := self._relatives.nearest(row, blocked, _entries(COPY)))
+        }
 
     def similarity(self, names: Sequence[str]) -> float | None:
         """Mean share in common over all pairs of these; None with fewer than two programs."""
         wanted = set(names)
         rows = [row for row, name in enumerate(self.names) if name in wanted]
-        return _mean_of_pairs(self.shared[np.ix_(rows, rows)])
+        pairs = len(rows) * (len(rows) - 1) // 2
+        return round(self._relatives.agreeing(rows) / (pairs * PERMUTATIONS), 4) if pairs else None
 
     def _founders(self) -> dict[str, str]:
-        founders: list[int] = []
+        founders = Pool(self._relatives)
         found = {}
         for row, name in enumerate(self.names):
-            near = founders[int(np.argmax(self.shared[row, founders]))] if founders else row
-            if self.shared[row, near] < FAMILY:
-                near = row
-            if near == row:
-                founders.append(row)
-            found[name] = self.names[near]
+            near = self._relatives.nearest(row, founders, _entries(FAMILY))
+            if near is None:
+                founders.add(row)
+            found[name] = self.names[near[0] if near else row]
         return found
 
-    def _likeness(self, row: int, other: int) -> Likeness:
-        return Likeness(name=self.names[other], similarity=round(float(self.shared[row, other]), 3))
+    def _likeness(self, other: int, shared: int) -> Likeness:
+        return Likeness(name=self.names[other], similarity=round(shared / PERMUTATIONS, 3))
+
+
+def _entries(share: float) -> int:
+    """Entries of a sketch that make so much of it at least."""
+    return math.ceil(share * PERMUTATIONS)
 
 
 def families(entries: Sequence[Entry]) -> list[Family]:
@@ -127,13 +136,6 @@ def _week(day: str | None) -> str | None:
         return None
     year, week, _ = datetime.date.fromisoformat(day).isocalendar()
     return f"{year}-W{week:02}"
-
-
-def _shared(sketches: Sequence[Sketch]) -> npt.NDArray[np.float32]:
-    if not sketches:
-        return np.empty((0, 0), np.float32)
-    table = np.stack(sketches)
-    return np.array([(table == one).mean(axis=1) for one in table], np.float32)
 
 
 def _jaccard(sets: Sequence[set[str]]) -> npt.NDArray[np.float32]:

@@ -1,0 +1,83 @@
+"""The search for relatives finds what comparing every two finds, down to a stated floor."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golf.referee.duplicates import PERMUTATIONS, Sketch
+from golf.referee.kinship import COPY, FAMILY, LINKED, Kinship
+from golf.referee.relatives import Pool, Relatives
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> list[Sketch]:
+    """Sketches that descend from one another: copies, close and distant ones, strangers, and ties among them."""
+    chance = np.random.default_rng(draw(st.integers(0, 2**32)))
+    values = draw(st.sampled_from([2, 30, 2**32]))  # few values: strangers agree too, and often equally
+    changed = draw(st.lists(st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0]), min_size=1, max_size=40))
+    made: list[Sketch] = []
+    for share in changed:
+        fresh = chance.integers(0, values, PERMUTATIONS, dtype=np.uint32)
+        parent = made[chance.integers(len(made))] if made else fresh
+        made.append(np.where(chance.random(PERMUTATIONS) < share, fresh, parent))
+    return made
+
+
+def _every_two(sketches: list[Sketch]) -> np.ndarray:
+    table = np.stack(sketches)
+    return (table[:, None, :] == table[None, :, :]).sum(axis=2)
+
+
+@given(sketches=corpora(), least=st.integers(1, PERMUTATIONS), data=st.data())
+def test_the_nearest_of_a_pool_is_the_first_of_those_that_share_most(
+    sketches: list[Sketch], least: int, data: st.DataObject
+) -> None:
+    """Whatever the pool and the floor, and nothing is found where nobody shares so much."""
+    shared = _every_two(sketches)
+    rows = data.draw(st.lists(st.integers(0, len(sketches) - 1), unique=True).map(sorted))
+    relatives = Relatives(sketches)
+    pool = Pool(relatives, rows)
+    for row in range(len(sketches)):
+        best = max(rows, key=lambda other: (shared[row, other], -other), default=None)
+        expected = None if best is None or shared[row, best] < least else (best, shared[row, best])
+        assert relatives.nearest(row, pool, least) == expected
+
+
+@given(sketches=corpora(), data=st.data())
+def test_kinship_is_that_of_comparing_every_two(sketches: list[Sketch], data: st.DataObject) -> None:
+    """Nearest earlier ones, blocked near-duplicates, families and a group's mean alike."""
+    share = _every_two(sketches) / PERMUTATIONS
+    count = len(sketches)
+    names = [f"program {row}" for row in range(count)]
+    blocked = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    kin = Kinship(names, sketches, blocked)
+
+    def first_best(row: int, others: list[int], floor: float) -> int | None:
+        best = max(others, key=lambda other: (share[row, other], -other), default=None)
+        return None if best is None or share[row, best] < floor else best
+
+    earlier = {names[row]: first_best(row, [*range(row)], LINKED) for row in range(count)}
+    assert {name: near.name for name, near in kin.nearest().items()} == {
+        name: names[near] for name, near in earlier.items() if near is not None
+    }
+    bad = [row for row in range(count) if blocked[row]]
+    copied = {names[row]: first_best(row, bad, COPY) for row in range(count) if not blocked[row]}
+    assert {name: near.name for name, near in kin.nearest_blocked().items()} == {
+        name: names[near] for name, near in copied.items() if near is not None
+    }
+    founders: list[int] = []
+    for row in range(count):
+        near = first_best(row, founders, FAMILY)
+        if near is None:
+            founders.append(row)
+        assert kin.founders[names[row]] == names[row if near is None else near]
+    pairs = [share[one, two] for two in range(count) for one in range(two)]
+    assert kin.similarity(names) == (round(float(np.mean(pairs)), 4) if pairs else None)
+
+
+def test_below_a_quarter_a_program_has_no_nearest_one() -> None:
+    """The floor is one entry wide: 32 of 128 link two programs, 31 do not."""
+    one = np.arange(PERMUTATIONS, dtype=np.uint32)
+    for agreeing, linked in ((31, False), (32, True)):
+        other = np.where(np.arange(PERMUTATIONS) < agreeing, one, one + 1_000).astype(np.uint32)
+        assert bool(Kinship(["one", "other"], [one, other], [False, False]).nearest()) is linked

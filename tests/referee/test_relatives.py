@@ -1,6 +1,7 @@
 """The search for relatives finds what comparing every two finds, down to a stated floor."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +82,21 @@ def test_below_a_quarter_a_program_has_no_nearest_one() -> None:
     for agreeing, linked in ((31, False), (32, True)):
         other = np.where(np.arange(PERMUTATIONS) < agreeing, one, one + 1_000).astype(np.uint32)
         assert bool(Kinship(["one", "other"], [one, other], [False, False]).nearest()) is linked
+
+
+@pytest.mark.parametrize("rare_comes", [0, 1])
+def test_of_two_that_share_as_much_the_first_is_nearest_whichever_is_found_first(rare_comes: int) -> None:
+    """One shares the common half with the program, the other the rare half, which is looked up before."""
+    half = PERMUTATIONS // 2
+    program = np.arange(PERMUTATIONS, dtype=np.uint32)
+    is_rare = np.arange(PERMUTATIONS) < half
+    strange = np.arange(1_000, 1_000 + PERMUTATIONS, dtype=np.uint32)
+    sketches = [np.where(is_rare, strange, program)]
+    sketches.insert(rare_comes, np.where(is_rare, program, strange + 1_000))
+    for entry in range(half, PERMUTATIONS):
+        filler = strange + 1_000 * (entry + 1)
+        filler[entry] = entry
+        sketches.append(filler)
+    relatives = Relatives([*sketches, program])
+    pool = Pool(relatives, range(len(sketches)))
+    assert relatives.nearest(len(sketches), pool, 1) == (0, half)

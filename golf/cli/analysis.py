@@ -101,11 +101,16 @@ def watch(arguments: argparse.Namespace) -> int:
 def settings(arguments: argparse.Namespace) -> int:
     """`golf report --last N`: exit 0 whatever it found, 2 when no run has a score."""
     from golf.desk.analysis import associations
-    from golf.errors import UnreadableInput
+    from golf.errors import BadConfig, UnreadableInput
     from golf.report import associations as pages
     from golf.report import render
     from golf.report.pictures import settings as drawing
 
+    if arguments.name:
+        raise BadConfig(
+            f"{arguments.name!r} is one experiment, and --last, --from, --tier and --page are of many runs; "
+            f"leave one out: golf report {arguments.name}, or golf report --last {arguments.last or 10}"
+        )
     workspace = verb.opened_if_any()
     found = associations.analyse(workspace, last=arguments.last or 10, place=arguments.place, tier=arguments.tier)
     page = arguments.page or (None if workspace is None else workspace.root / "outputs" / PAGE)

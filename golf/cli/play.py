@@ -204,7 +204,7 @@ def check_budget(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """From what is on disk; nothing is measured again."""
-    if arguments.last is not None or (arguments.name is None and arguments.place is not None):
+    if any(one is not None for one in (arguments.last, arguments.place, arguments.tier, arguments.page)):
         from golf.cli import analysis
 
         return analysis.settings(arguments)

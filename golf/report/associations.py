@@ -96,7 +96,7 @@ def page(noun: Analysis, picture: Picture | None) -> str:
         lines += [
             "| " + " | ".join(
                 cell(str(part)) for part in (
-                    _names(one), _verdict(one), one.n, _strength(one), _p(one.p_holm), _beside(one),
+                    _names(one), _verdict(one), one.n, _strength(one), _p(one.p_holm), _beside(one) or "-",
                     ", ".join(one.values), "; ".join(one.warnings) or "-",
                 )
             ) + " |"
@@ -155,7 +155,11 @@ def _strength(one: Association) -> str:
 
 
 def _beside(one: Association) -> str | None:
-    return None if one.rho_given_order is None else f"{one.rho_given_order:+.2f}"
+    if one.rho_given_order is None:
+        return None
+    if one.rho is None:  # of a text it is that of one of its values, and which way says nothing
+        return f"{abs(one.rho_given_order):.2f}"
+    return f"{one.rho_given_order:+.2f}"
 
 
 def _p(value: float | None) -> str:

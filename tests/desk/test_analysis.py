@@ -1,6 +1,7 @@
 """Settings against scores, and the past asked questions of: what is there is found, what is not is not."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -375,3 +376,80 @@ def test_no_log_at_all_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing measured")
     with pytest.raises(NotFound, match="states a score"):
         runs.past_runs(None, tmp_path)
+
+
+def test_a_pipe_or_a_device_under_a_script_s_name_is_not_waited_for(tmp_path: Path) -> None:
+    write_log(tmp_path / "runs" / "a", 1, 0.1, 1.3)
+    os.mkfifo(tmp_path / "runs" / "a" / "train.py")
+    write_log(tmp_path / "runs" / "b", 1, 0.2, 1.2)
+    (tmp_path / "runs" / "b" / "train_gpt.py").symlink_to("/dev/zero")
+    assert [run.script for run in runs.past_runs(None, tmp_path / "runs")] == ["", ""]
+
+
+def test_where_no_log_states_a_score_after_training_the_last_step_s_counts_and_the_two_are_not_mixed(
+    tmp_path: Path,
+) -> None:
+    """The form that the error of an empty folder names is one that is read."""
+    for name, score in (("a", 1.31), ("b", 1.29)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.log").write_text(f"step:50/100 val_bpb:1.4\nstep:100/100 val_bpb:{score}\n")
+    assert [run.val_bpb for run in runs.past_runs(None, tmp_path)] == [1.31, 1.29]
+    write_log(tmp_path / "c", 1, 0.1, 1.35)
+    assert [run.val_bpb for run in runs.past_runs(None, tmp_path)] == [1.35]
+
+
+def test_logs_of_one_folder_are_seeds_of_a_run_only_where_their_seeds_differ(tmp_path: Path) -> None:
+    for name in ("lr0.1", "lr0.2"):
+        (tmp_path / f"{name}.log").write_text(f"step 0: val loss 4.2\nstep 100: val loss 2.9{name[-1]}\n")
+    assert [(run.name.rpartition("/")[2], run.val_loss) for run in runs.past_runs(None, tmp_path)] == [
+        ("lr0.1", 2.91), ("lr0.2", 2.92),
+    ]  # fmt: skip
+    for seed, name in enumerate(("lr0.1", "lr0.2")):
+        (tmp_path / f"{name}.log").rename(tmp_path / f"seed{seed}.log")
+    assert [run.val_loss for run in runs.past_runs(None, tmp_path)] == [pytest.approx(2.915)]
+
+
+def test_more_folders_or_logs_than_are_read_are_refused_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(3):
+        write_log(tmp_path / f"run{place}", 1, 0.1 * place, 1.3)
+    monkeypatch.setattr(runs, "FOLDERS_MAX", 3)
+    assert len(runs.past_runs(None, tmp_path)) == 3
+    monkeypatch.setattr(runs, "FOLDERS_MAX", 2)
+    with pytest.raises(BadConfig, match="more than 2 folders"):
+        runs.past_runs(None, tmp_path)
+    for place in range(runs.logs.FILES_MAX + 1):
+        (tmp_path / "run0" / f"{place}.log").touch()
+    with pytest.raises(BadConfig, match="run0 has 402 logs"):
+        runs.past_runs(None, tmp_path)
+
+
+def test_more_runs_than_fit_memory_are_refused_with_what_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(associations, "RUNS_MAX", 11)
+    with pytest.raises(BadConfig, match="--last 11"):
+        associations.of_runs(simulated(1, n=12), last=12)
+    assert associations.of_runs(simulated(1, n=12), last=11).runs == 11
+
+
+def test_a_whole_number_beyond_floats_is_unknown_in_a_sum() -> None:
+    assert Expression(f"{'9' * 400} * 1 > 1")({}) is None
+
+
+def test_beside_time_a_text_has_no_direction() -> None:
+    found = [
+        past(place, 1.2 + 0.1 * (place % 2) + 0.001 * place, optimizer="ab"[place % 2], knob=place)
+        for place in range(16)
+    ]
+    assert of(associations.of_runs(found, last=16), "optimizer").verdict == "differs"
+    row = next(line for line in page(associations.of_runs(found, last=16), None).splitlines() if "optimizer |" in line)
+    assert "| 1.00 |" in row
+
+
+@pytest.mark.parametrize("option", [["--last", "3"], ["--tier", "smoke"], ["--page", "a.md"], ["--from", "."]])
+def test_one_experiment_and_many_are_not_reported_at_once(
+    option: list[str], workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(workspace, "a", 1.2)
+    assert main(["report", "a", *option]) == 2
+    assert "leave one out" in capsys.readouterr().err

@@ -240,3 +240,13 @@ def test_a_run_is_named_without_its_day_and_the_folders_above_it():
     assert picture.short_name(PastRun(name="track/2026-04-01_wide", source="track/2026-04-01_wide")) == "wide"
     assert picture.short_name(PastRun(name="track/2026-04-01_wide/s1", source="track/2026-04-01_wide")) == "wide/s1"
     assert picture.short_name(PastRun(name="2026-04-01_wide", source="results.tsv")) == "wide"
+
+
+def test_all_tiers_are_drawn_on_request_and_a_tier_without_runs_is_named(tmp_path: Path):
+    for tier in ("small", "large"):
+        folder = tmp_path / "logs" / tier / "run"
+        folder.mkdir(parents=True)
+        (folder / "train.log").write_text("step:10/10 val_bpb:1.3\n")
+    assert gallery.draw("scores", tmp_path, None, place=tmp_path / "logs", tier="all").alt.startswith("2 scores")
+    with pytest.raises(NotFound, match="there are: large, small, or all"):
+        gallery.draw("scores", tmp_path, None, place=tmp_path / "logs", tier="huge")

@@ -30,6 +30,8 @@ SHOWN_P = 0.05
 WAYS_MIN = 2 / SHOWN_P
 """With fewer ways to lie over the runs, even the best order of a setting's values has p above `SHOWN_P`."""
 VALUES_SHOWN = 5
+RUNS_MAX = 2_000
+"""Distinct runs at once: dealing out their scores takes half a megabyte each."""
 
 ALL_TIERS = "all"
 
@@ -113,7 +115,7 @@ def analyse(
 
     Raises:
         NotFound: no run has a score, or none of that tier.
-        BadConfig: `last` is below 1.
+        BadConfig: `last` is below 1, or so many runs are left that they do not fit memory.
         UnreadableInput: results.tsv has a malformed line.
     """
     if last < 1:
@@ -137,6 +139,11 @@ def of_runs(every: Sequence[PastRun], *, last: int = 10, tier: str | None = None
     window = comparable[-last:]
     with_score = [run for run in window if getattr(run, metric) is not None]
     kept = _distinct(with_score, metric)
+    if len(kept) > RUNS_MAX:
+        raise BadConfig(
+            f"{len(kept):,} different runs are more than the {RUNS_MAX:,} that are analysed at once; look at fewer: "
+            f"--last {RUNS_MAX}"
+        )
     table = Table(kept, [-score for _, score in kept])
     findings, constant = _findings(table)
     return Analysis(

@@ -139,9 +139,9 @@ class Expression:
                     return None
                 try:
                     found = _ARITHMETIC[type(node.op)](self._number(left, node), self._number(right, node))
+                    return found if math.isfinite(found) else None
                 except (ZeroDivisionError, OverflowError):
                     return None
-                return found if math.isfinite(found) else None
             case ast.Compare():
                 return self._compared(node, names)
         raise self._refused(node)

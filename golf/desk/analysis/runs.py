@@ -5,12 +5,17 @@ What is surprising:
 - A setting is what somebody chose before the run. What came out of it (scores, bytes, times) is a field, and what only
   names it (paths, run ids, ranks) is neither: a correlation of the score with its own bytes would look like a finding.
 - The logs of a folder that have the same settings are one run over several seeds; those that differ are several runs.
+- In a folder that is no submission, logs of one run say different seeds: two of one seed, or of none, are two runs, for
+  nothing says that only the seed was different.
 - Nothing of a folder is run: settings come from what its logs printed, a configuration beside them, and the defaults of
   its script, read by AST.
+- Where no log at all states a score after training, the last step's is the score; the two are never mixed, since the
+  first is mostly of what was compressed.
 """
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import statistics
@@ -21,7 +26,7 @@ from typing import Any, TypeAlias
 
 from golf.desk.diagnosis.series import read_run
 from golf.desk.drift.parameters import literal, read_config
-from golf.errors import GolfError, NotFound, UnreadableInput
+from golf.errors import BadConfig, GolfError, NotFound, UnreadableInput
 from golf.measure import logs
 from golf.play import experiments, ledger
 from golf.schema import Experiment, Noun, Result, Row, TrainingLog
@@ -29,8 +34,8 @@ from golf.workspace import Workspace
 
 Value: TypeAlias = bool | int | float | str | None
 
-FOLDERS_MAX = 2_000
-"""Folders of logs that are read below one folder."""
+FOLDERS_MAX = 20_000
+"""Folders of logs that are read below one folder; more are refused, since which were left out would decide the rest."""
 SETTINGS_MAX = 2_000
 """Of one run; more are no configuration."""
 TEXT_MAX = 200
@@ -171,11 +176,17 @@ def of_folders(place: Path) -> list[PastRun]:
 
     Raises:
         NotFound: no log in it states a score.
+        BadConfig: there are more folders, or more files in one, than are read.
     """
-    runs: list[PastRun] = []
-    for folder in _folders(place):
+    folders = list(itertools.islice(_folders(place), FOLDERS_MAX + 1))
+    if len(folders) > FOLDERS_MAX:
+        raise BadConfig(f"more than {FOLDERS_MAX:,} folders below {place.name} have logs; name one further down")
+    read: list[tuple[Path, list[TrainingLog]]] = []
+    for folder in folders:
         with contextlib.suppress(UnreadableInput):
-            runs += _of_folder(folder, place)
+            read.append((folder, [one for one in logs.folder_logs(folder) if _is_here(Path(one.path), folder)]))
+    is_concluded = any(one.final_bpb is not None or one.candidates for _, found in read for one in found)
+    runs = [run for folder, found in read for run in _of_folder(folder, place, found, is_concluded)]
     if not runs:
         raise NotFound(
             f"no log below {place.name} states a score; logs end in .log or .txt and have lines such as "
@@ -185,33 +196,36 @@ def of_folders(place: Path) -> list[PastRun]:
 
 
 def _folders(place: Path) -> Iterator[Path]:
-    count = 0
     for root, below, files in os.walk(place):
         below[:] = sorted(name for name in below if not name.startswith("."))
         is_one = any(re.fullmatch(r"submission.*\.json", name) for name in files)
-        if is_one or any(name.lower().endswith((".log", ".txt")) for name in files):
+        texts = sum(name.lower().endswith((".log", ".txt")) for name in files)
+        if texts > logs.FILES_MAX and not is_one:
+            raise BadConfig(
+                f"{Path(root).name} has {texts:,} logs in one folder, and {logs.FILES_MAX} are read; give each run a "
+                "folder of its own, or name one that has fewer"
+            )
+        if is_one or texts:
             yield Path(root)
-            count += 1
             if is_one:
                 below.clear()
-        if count >= FOLDERS_MAX:
-            return
 
 
-def _of_folder(folder: Path, place: Path) -> Iterator[PastRun]:
-    found = [one for one in logs.folder_logs(folder) if _is_here(Path(one.path), folder)]
-    beside = _beside(folder)
-    groups = _configured(found)
+def _of_folder(folder: Path, place: Path, found: Sequence[TrainingLog], is_concluded: bool) -> Iterator[PastRun]:
+    """Its runs. `is_concluded`: a score counts that follows training; else the last step's."""
+    beside = _beside(folder) if found else {}
+    groups = _configured(found, is_submission=any(folder.glob("submission*.json")))
     shown = folder.relative_to(place).as_posix() if folder != place else folder.name
     tier = folder.parent.name if folder.parent != place and folder != place else ""
     script = next(iter(sorted(folder.glob("train*.py")) or sorted(folder.glob("*.py"))), None)
     for own, members in groups:
-        scored = [one for one in members if one.final_bpb is not None]
+        bpb = {one.path: one.final_bpb if is_concluded else one.last_step_bpb for one in members}
+        scored = [one for one in members if bpb[one.path] is not None]
         losses = [loss for one in members if (loss := _loss(one)) is not None]
         if not scored and not losses:
             continue
         name = shown if len(groups) == 1 else f"{shown}/{Path(members[0].path).stem}"
-        scores = [one.final_bpb for one in scored if one.final_bpb is not None]
+        scores = [score for score in bpb.values() if score is not None]
         yield PastRun(
             name=name, source=shown, tier=tier, at=_when(folder, members[0]),
             val_bpb=statistics.fmean(scores) if scores else None,
@@ -232,13 +246,19 @@ def _is_here(path: Path, folder: Path) -> bool:
     return path.parent == folder or any(folder.glob("submission*.json"))
 
 
-def _configured(found: Sequence[TrainingLog]) -> list[tuple[dict[str, Value], list[TrainingLog]]]:
-    """Logs by what they were given: those that contradict each other nowhere are one run over several seeds."""
+def _configured(
+    found: Sequence[TrainingLog], *, is_submission: bool
+) -> list[tuple[dict[str, Value], list[TrainingLog]]]:
+    """Logs by what they were given: those that contradict each other nowhere are one run over several seeds.
+
+    That they are of one run a submission says; elsewhere their seeds do, by being different.
+    """
     groups: list[tuple[dict[str, Value], list[TrainingLog]]] = []
     for one in found:
         own = _settings({name: literal(value) for name, value in one.hyperparameters.items()})
         for known, members in groups:
-            if all(known[name] == value for name, value in own.items() if name in known):
+            are_seeds = is_submission or (one.seed is not None and one.seed not in {other.seed for other in members})
+            if are_seeds and all(known[name] == value for name, value in own.items() if name in known):
                 known.update(own)
                 members.append(one)
                 break
@@ -317,8 +337,11 @@ def _settings(table: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def _digest(path: Path) -> str:
+    if not path.is_file():  # a pipe or a device that a stranger named so has no end
+        return ""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:8]
     except OSError:
         return ""
 

@@ -36,7 +36,7 @@ def draw(
 
     Raises:
         BadConfig: there is no such picture.
-        NotFound: it needs a workspace.
+        NotFound: it needs a workspace, or there is no run of that tier.
         UnreadableInput: there is nothing to show yet.
     """
     if name not in NAMES:
@@ -96,9 +96,13 @@ def _of_workspace(name: str, path: Path, workspace: Workspace) -> Picture:
 
 
 def _of_tier(every: Sequence[PastRun], tier: str | None) -> tuple[list[PastRun], str]:
+    if tier == associations.ALL_TIERS:
+        return list(every), "all tiers"
     rung = tier
     if rung is None:
         rung = next((run.tier for run in reversed(every) if run.val_bpb is not None), "")
+    elif every and rung not in (tiers := sorted({run.tier for run in every if run.tier})):
+        raise NotFound(f"no run of tier {rung!r}; there are: {', '.join(tiers) or 'runs without a tier'}, or all")
     return [run for run in every if run.tier == rung], rung
 
 

@@ -178,3 +178,23 @@ def test_nothing_to_watch_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no log in"):
         (tmp_path / "empty").mkdir()
         live.look(None, str(tmp_path / "empty"))
+
+
+def test_a_log_that_ends_in_a_traceback_has_ended_badly(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with log.open("a") as file:
+        file.write('Traceback (most recent call last):\n  File "train.py", line 9\nRuntimeError: out of memory\n')
+    written = log.stat().st_mtime
+    assert live.look(None, str(log), now=lambda: written + 1).state == "running"  # some print one and go on
+    seen = live.look(None, str(log), now=lambda: written + live.DEAD_S + 1)
+    assert (seen.state, seen.message) == ("failed", "the log ends in an error: RuntimeError: out of memory")
+    os.utime(log, (written - 100, written - 100))
+    assert main(["watch", str(log), "--once"]) == 1
+    capsys.readouterr()
+    with log.open("a") as file:
+        file.write(lines(5, 6))
+    assert live.look(None, str(log), now=lambda: written + live.DEAD_S + 100).state == "running"
+
+
+def test_a_name_that_is_nothing_is_named_outside_a_workspace_too() -> None:
+    with pytest.raises(NotFound, match="no log or folder 'wider'"):
+        live.look(None, "wider")

@@ -6,6 +6,7 @@ a trainer that logs no time has no speed here.
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from golf import durable
-from golf.desk.diagnosis.series import Point, Run, read_run
+from golf.desk.diagnosis.series import Point, Run, is_step, read_run
 from golf.errors import GolfError, NotFound, UnreadableInput
 from golf.jobs.progress import read_job
 from golf.jobs.store import JobStore, Record
@@ -32,6 +33,8 @@ LINES = 6
 LINE_MAX = 200
 QUIET_S = 600.0
 """A log that is watched by its path alone and has been silent for so long counts as ended."""
+DEAD_S = 60.0
+"""So soon where its last words are a traceback: a program may also print one and go on."""
 
 
 class LiveSeed(Noun):
@@ -95,6 +98,8 @@ def look(workspace: Workspace | None, subject: str | None = None, now: Callable[
     given = Path(subject) if subject else None
     if given is not None and (given.is_file() or (given.is_dir() and not _is_experiment(workspace, given))):
         return _of_files(given, now)
+    if workspace is None and subject:
+        raise NotFound(f"no log or folder {subject[:100]!r}, and no workspace here whose run it could be")
     if workspace is None:
         raise NotFound("no workspace here; name a log: golf watch train.log")
     store = JobStore(workspace)
@@ -171,8 +176,26 @@ def _of_files(given: Path, now: Callable[[], float]) -> Live:
     if not seeds:
         raise NotFound(f"no log in {given.name}; logs end in .log, .txt, .out or .metrics.jsonl")
     silent = min((seed.silent_s for seed in seeds if seed.silent_s is not None), default=0.0)
-    state = "done" if silent > QUIET_S else "running"
-    return _settled(Live(subject=given.name, state=state, at=_instant(now), seeds=seeds))
+    state, message = "done" if silent > QUIET_S else "running", ""
+    if silent > DEAD_S and (died := next((said for path in files if (said := _last_error(path))), "")):
+        state, message = "failed", f"the log ends in an error: {died[:LINE_MAX]}"
+    return _settled(Live(subject=given.name, state=state, message=message, at=_instant(now), seeds=seeds))
+
+
+def _last_error(path: Path) -> str:
+    """The last line of a log that ends in a traceback, with no step after it; else empty."""
+    lines = [line for line in _tail(path).splitlines() if line.strip()]
+    for place in range(len(lines) - 1, -1, -1):
+        if "Traceback (most recent call last)" in lines[place]:
+            said = (
+                line
+                for line in lines[place + 1 :]
+                if re.match(r"(?:\[\w+\]:)?\s*[\w.]*(?:Error|Exception|Interrupt)\b", line)
+            )
+            return next(said, lines[-1]).strip()
+        if is_step(lines[place]):
+            return ""
+    return ""
 
 
 def _files(folder: Path) -> list[Path]:

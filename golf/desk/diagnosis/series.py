@@ -123,7 +123,8 @@ def read_run(path: Path, shown: str) -> Run:
         series, log, facts = _metrics(path, shown), None, {}
     else:
         log = logs.read_log(path)
-        encoding = "utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with path.open("rb") as file:
+            encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         with path.open(encoding=encoding, errors="replace") as file:
             lines = own_lines(file)
         series = _of_lines(lines, shown)
@@ -134,6 +135,12 @@ def read_run(path: Path, shown: str) -> Run:
             "`step:100/2000 train_loss:3.1 train_time:900ms`, or a metrics file of JSON lines (.jsonl)"
         )
     return Run(series, log, facts, is_quiet=time.time() - path.stat().st_mtime > QUIET_S)
+
+
+def is_step(line: str) -> bool:
+    """Whether a line states a step with something measured at it."""
+    found = _STEP.match(line)
+    return found is not None and any(True for _ in _pairs(line[found.end() :]))
 
 
 def _of_lines(lines: Sequence[tuple[int, str]], shown: str) -> Series:

@@ -6,7 +6,7 @@ from typing import Any
 
 from golf import leftovers
 from golf.cli import verb
-from golf.errors import BadConfig
+from golf.errors import BadConfig, NotFound
 
 TARGET = "FILE.py:NAME (a function score(tokens) or a factory), an experiment, or a folder with weights and script"
 
@@ -192,6 +192,8 @@ def _audit_repro(arguments: argparse.Namespace) -> int:
     subject = None
     path = Path(arguments.repro)
     if arguments.rerun is not None or not path.exists():
+        if workspace is None and not path.exists():
+            raise NotFound(f"there is nothing at {path}, and no workspace here whose experiment it could be")
         if workspace is None:
             workspace = verb.opened()  # says what is missing
         subject = repetition.find_subject(workspace, arguments.repro)

@@ -140,7 +140,7 @@ def _ordered(
 
 def _checked(workspace: Workspace, source: Path) -> Path:
     place = source.expanduser().resolve()
-    if not place.exists() or (place.is_dir() and not (place / "golf.toml").is_file()):
+    if not place.is_file() and not (place / "golf.toml").is_file():  # nor a pipe or a device, which has no end
         raise NotFound(f"{source} is neither a ledger nor a workspace (a folder with golf.toml); nothing was merged")
     if place in (workspace.root.resolve(), workspace.ledger.resolve()):
         raise BadConfig(f"{source} is this workspace itself; name the others. Nothing was merged")

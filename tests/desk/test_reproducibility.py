@@ -1,6 +1,7 @@
 """A script's defects by file and line, and none on a clean one (S72); comments in the fixtures say what is where."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -391,3 +392,17 @@ def test_the_verb_exits_1_on_errors_only_and_prints_the_noun(
     assert main(["audit", "--repro", "warned.py"]) == 0
     assert main(["audit", "--repro", "missing.py"]) == 2
     assert main(["audit", "--rerun", "2"]) == 2
+
+
+def test_a_pipe_among_the_scripts_is_named_and_not_waited_for(repository: Repository) -> None:
+    root = repository({**PINNED, "train.py": HARMLESS[next(iter(HARMLESS))]})
+    os.mkfifo(root / "pipe.py")
+    assert reproducibility.audit(root).not_read == {"pipe.py": "it is no regular file"}
+
+
+def test_a_script_that_is_not_there_is_what_the_error_speaks_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["audit", "--repro", "missing.py"]) == 2
+    assert "there is nothing at missing.py" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Work of several machines in one workspace: nothing twice, nothing lost, whatever the order (S111)."""
 
 import itertools
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -203,3 +204,10 @@ def test_what_is_no_workspace_or_is_damaged_changes_nothing(machine: Machine, tm
         with pytest.raises(error):
             merge(here, [source])
     assert here.ledger.read_bytes() == before
+
+
+def test_a_pipe_or_a_device_is_no_ledger_and_is_not_waited_for(workspace: Workspace, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tsv")
+    for place in (tmp_path / "pipe.tsv", Path("/dev/zero")):
+        with pytest.raises(NotFound, match="neither a ledger"):
+            merge(workspace, [place])

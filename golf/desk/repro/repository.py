@@ -51,6 +51,9 @@ class Repository:
         if not path.resolve().is_relative_to(self.root.resolve()):
             self.not_read[name] = "it is a link that leads out of the repository"
             return None
+        if path.exists() and not path.is_file():
+            self.not_read[name] = "it is no regular file"  # a pipe has no end
+            return None
         try:
             data = path.read_bytes() if path.stat().st_size <= FILE_BYTES_MAX else None
         except OSError as error:

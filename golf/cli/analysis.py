@@ -111,6 +111,8 @@ def settings(arguments: argparse.Namespace) -> int:
             f"{arguments.name!r} is one experiment, and --last, --from, --tier and --page are of many runs; "
             f"leave one out: golf report {arguments.name}, or golf report --last {arguments.last or 10}"
         )
+    if arguments.page is not None and arguments.page.suffix.lower() == ".png":
+        raise BadConfig(f"--page is a Markdown file, and its picture lies beside it as .png (got {arguments.page})")
     workspace = verb.opened_if_any()
     found = associations.analyse(workspace, last=arguments.last or 10, place=arguments.place, tier=arguments.tier)
     page = arguments.page or (None if workspace is None else workspace.root / "outputs" / PAGE)
@@ -119,7 +121,8 @@ def settings(arguments: argparse.Namespace) -> int:
         try:
             drawn = drawing.draw(page.with_suffix(".png"), found)
         except UnreadableInput as error:
-            page.with_suffix(".png").unlink(missing_ok=True)  # an older one is of other runs
+            if arguments.page is None:  # an older one is of other runs; beside a named page it may be anybody's
+                page.with_suffix(".png").unlink(missing_ok=True)
             print(f"golf report: {pages.no_picture(error)}", file=sys.stderr)
             drawn = None
         pages.write_page(page, found, drawn)

@@ -453,3 +453,12 @@ def test_one_experiment_and_many_are_not_reported_at_once(
     scored(workspace, "a", 1.2)
     assert main(["report", "a", *option]) == 2
     assert "leave one out" in capsys.readouterr().err
+
+
+def test_a_named_page_takes_no_picture_away_and_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_log(tmp_path / "runs" / "a", 1, 0.1, 1.3)
+    (tmp_path / "loss.png").write_text("somebody's")
+    assert main(["report", "--last", "3", "--from", "runs", "--page", "loss.md"]) == 0
+    assert (tmp_path / "loss.png").read_text() == "somebody's"  # one run has nothing to draw
+    assert main(["report", "--last", "3", "--from", "runs", "--page", "loss.png"]) == 2

@@ -57,10 +57,19 @@ class Appended(NamedTuple):
     after: str
 
 
-def stamp(fd: int) -> str:
+SETTLED_NS = 2_000_000_000
+"""A file changed longer ago bears a stamp that no later change will bear; the coarsest clocks tick in two seconds."""
+
+
+def stamp(file: int | str) -> str:
     """What tells one state of a file from another without reading it: which file, its size, when it was changed."""
-    status = os.fstat(fd)
+    status = os.stat(file)  # noqa: PTH116 (one that is open, too)
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def is_settled(stamp: str) -> bool:
+    """Whether no later change of the file will leave the same stamp; not for an empty one."""
+    return bool(stamp) and time.time_ns() - max(map(int, stamp.split(" ")[2:])) > SETTLED_NS
 
 
 def append_line(

@@ -8,9 +8,9 @@ at any time. Three things keep it equal to a scan of the whole file:
 - whoever appends under the file's lock moves the stamp on (`follow`), since an append changes nothing of what was read;
 - under any other stamp the file is held against the hashes of its blocks, and read anew from the first that differs.
 
-What is surprising: a stamp younger than `SETTLED_NS` is not kept, because a file system's clock ticks, and another
-write within the tick would bear the same one. So lines that another tool has appended cost a reading of the whole file,
-at a gigabyte a second, each time until it has come to rest. Our own appends set a time that no tick bears
+What is surprising: a stamp younger than `durable.SETTLED_NS` is not kept, because a file system's clock ticks, and
+another write within the tick would bear the same one. So lines that another tool has appended cost a reading of the
+whole file, at a gigabyte a second, each time until it has come to rest. Our own appends set a time that no tick bears
 (`golf.durable.append_line`), and are believed at once.
 """
 
@@ -21,7 +21,6 @@ import heapq
 import io
 import os
 import sqlite3
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -63,9 +62,6 @@ BLOCK_BYTES = 1 << 18
 
 PIECE_BYTES = 1 << 20
 """Of the ledger that are read in one transaction, a tenth of a second, so that others who write need not wait long."""
-
-SETTLED_NS = 2_000_000_000
-"""A file changed longer ago bears a stamp that no later change will bear; the coarsest clocks tick in two seconds."""
 
 ATTEMPTS = 5
 """At a state that nobody changes meanwhile; then an index in memory answers."""
@@ -267,7 +263,7 @@ def _catch_up(connection: sqlite3.Connection, file: _Ledger) -> str:
             recorded = mark.recorded
             if mark.stamp not in (file.stamp, passing):
                 mark = _kept(connection, file, mark)._replace(stamp=passing)
-            if mark.stamp == passing and (file.stamp == recorded or _has_settled(file.stamp)):
+            if mark.stamp == passing and (file.stamp == recorded or durable.is_settled(file.stamp)):
                 mark = mark._replace(stamp=file.stamp)
             mark = _read_on(connection, file, mark)._replace(recorded=recorded)
             connection.execute("REPLACE INTO ledger_mark VALUES (1, ?, ?, ?, ?, ?, ?)", mark)
@@ -356,7 +352,3 @@ def _count(connection: sqlite3.Connection, shelves: Iterable[int], by: int) -> N
 def _mark(connection: sqlite3.Connection) -> _Mark | None:
     found = connection.execute("SELECT stamp, covered, end_byte, lines, hashes, recorded FROM ledger_mark").fetchone()
     return None if found is None else _Mark(*found)
-
-
-def _has_settled(stamp: str) -> bool:
-    return bool(stamp) and time.time_ns() - max(map(int, stamp.split(" ")[2:])) > SETTLED_NS

@@ -3,9 +3,10 @@
 A paid run's experiment is its local one's claim on another tier, with that as its parent (`golf.play.submission`).
 """
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 
 from golf.errors import GolfError, UnreadableInput
 from golf.measure.transfer import Pair
-from golf.play import experiments
+from golf.play import experiments, known_claims
+from golf.play.known_claims import Load
 from golf.referee import techniques
 from golf.schema import Experiment, Result
 from golf.workspace import Workspace, describe
@@ -35,11 +37,12 @@ def paired(workspace: Workspace) -> list[Paired]:
     if not workspace.experiments.is_dir():
         return []
     found = []
-    for folder in sorted(workspace.experiments.glob("????-??-??_*")):
+    with known_claims.opened(workspace) as load:
+        twins = list(_twins(workspace, load))
+    for parent, folder in twins:
         try:
-            claim, paid = experiments.load(folder), experiments.read_result(folder)
-            parent = None if claim.parent is None else workspace.experiments / claim.parent
-            if parent is None or paid is None or paid.val_bpb is None or not _is_twin(experiments.load(parent), claim):
+            paid = experiments.read_result(folder)
+            if paid is None or paid.val_bpb is None:
                 continue
             local = _played(parent, paid.commit)
         except GolfError:  # another experiment's damage takes no pair away
@@ -120,6 +123,16 @@ def family_of(workspace: Workspace, folder: Path) -> str:
         named = [id for id in ours if id not in before and not known[id].baseline]
     families = Counter(known[id].family for id in named)
     return min(families, key=lambda family: (-families[family], family), default=OTHER)
+
+
+def _twins(workspace: Workspace, load: Load) -> Iterator[tuple[Path, Path]]:
+    """The folders of experiments and of their twins on further tiers, whether played or not."""
+    for folder in sorted(workspace.experiments.glob("????-??-??_*")):
+        with contextlib.suppress(GolfError):
+            claim = load(folder)
+            parent = None if claim.parent is None else workspace.experiments / claim.parent
+            if parent is not None and _is_twin(load(parent), claim):
+                yield parent, folder
 
 
 def _is_twin(local: Experiment, paid: Experiment) -> bool:

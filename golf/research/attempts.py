@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, FiniteFloat
 
 from golf import rules
-from golf.play import ledger
+from golf.play import known_claims, ledger
 from golf.referee import techniques
 from golf.research import foreign
 from golf.research.mentions import mentioned, narrowest
@@ -84,7 +84,8 @@ def of_workspace(workspace: Workspace) -> list[Attempt]:
     Raises:
         UnreadableInput: results.tsv has a malformed line.
     """
-    return of_rows(ledger.iterate(workspace.ledger), lambda row: experiment_of(workspace, row.description)[1])
+    with known_claims.opened(workspace) as load:
+        return of_rows(ledger.iterate(workspace.ledger), lambda row: experiment_of(workspace, row.description, load)[1])
 
 
 def of_rows(rows: Iterable[Row], claim: Callable[[Row], Experiment | None] = lambda row: None) -> list[Attempt]:

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from golf import database
 from golf.errors import UNUSABLE, GolfError, explained
-from golf.play import experiments, ledger
+from golf.play import experiments, known_claims, ledger
+from golf.play.known_claims import Load
 from golf.research import attempts, foreign, gains, memory
 from golf.research.memory import Hypothesis
 from golf.schema import Experiment, Row
@@ -72,7 +73,7 @@ def opened(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     """
     with contextlib.closing(database.connect(workspace.database, memory.TABLES + TABLES)) as connection:
         content = _content(connection, workspace.ledger)
-        _follow_claims(connection, workspace.experiments)
+        _follow_claims(connection, workspace)
         while _follow_rows(connection, workspace.ledger, content):
             pass
         yield connection
@@ -112,13 +113,15 @@ def _content(connection: sqlite3.Connection, path: Path) -> bytes:
     return content
 
 
-def _follow_claims(connection: sqlite3.Connection, folder: Path) -> None:
+def _follow_claims(connection: sqlite3.Connection, workspace: Workspace) -> None:
     """Claims of new folders come in; a claim goes with its folder, unless there is a result of it."""
+    folder = workspace.experiments
     known = {row["name"] for row in connection.execute("SELECT name FROM recollection_claim")}
     there = {name for name in os.listdir(folder) if _is_name(name)} if folder.is_dir() else set()
     fresh = sorted(there - known)
     for start in range(0, len(fresh), CLAIMS):
-        claims = list(_claims(folder, fresh[start : start + CLAIMS]))
+        with known_claims.opened(workspace) as load:
+            claims = list(_claims(folder, fresh[start : start + CLAIMS], load))
         with database.transaction(connection):
             for name, claim in claims:
                 _put_claim(connection, name, claim)
@@ -130,12 +133,12 @@ def _follow_claims(connection: sqlite3.Connection, folder: Path) -> None:
             connection.execute("DELETE FROM recollection_claim WHERE name = ?", (name,))
 
 
-def _claims(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, Experiment]]:
+def _claims(folder: Path, names: Iterable[str], load: Load) -> Iterator[tuple[str, Experiment]]:
     for name in names:
         with contextlib.suppress(
             GolfError, OSError, ValueError, RecursionError
         ):  # one damaged claim is not the others'
-            yield name, experiments.load(folder / name)
+            yield name, load(folder / name)
 
 
 def _put_claim(connection: sqlite3.Connection, name: str, claim: Experiment) -> None:

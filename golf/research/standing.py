@@ -13,7 +13,8 @@ from typing import Literal
 
 from golf.errors import GolfError
 from golf.jobs.backend import MAY_BE_FREE
-from golf.play import experiments, ledger
+from golf.play import experiments, known_claims, ledger
+from golf.play.known_claims import Load
 from golf.referee import techniques
 from golf.research import mentions
 from golf.research.nouns import Competitor
@@ -100,15 +101,17 @@ def standing(workspace: Workspace, competitors: Sequence[Competitor] = ()) -> St
         else:
             tried.append(row)
     proven = [id for id, technique in techniques.catalogue().items() if technique.baseline]
-    for row in kept:
-        proven += techniques_of(workspace, row.description)
     attempts = dict.fromkeys(row.description for row in tried)
+    with known_claims.opened(workspace) as load:
+        for row in kept:
+            proven += techniques_of(workspace, row.description, load)
+        tried_before = dict.fromkeys(id for said in attempts for id in techniques_of(workspace, said, load))
     return Standing(
         best_bpb=None if best is None else best.val_bpb,
         best="" if best is None else best.description,
         baseline_bpb=challenge.baseline_bpb,
         proven=list(dict.fromkeys(proven)),
-        tried=list(dict.fromkeys(id for said in attempts for id in techniques_of(workspace, said))),
+        tried=list(tried_before),
         failed=[_failed(workspace, row) for row in failed],
         competitors=list(competitors),
         artifact_bytes_max=challenge.artifact_bytes_max,
@@ -126,14 +129,14 @@ def is_paid(tier: str, tiers: Mapping[str, TierSettings]) -> bool:
     return known.hourly_rate_usd > 0 or known.gpus >= PAID_GPUS or known.backend not in MAY_BE_FREE
 
 
-def techniques_of(workspace: Workspace, description: str) -> list[str]:
-    """What the experiment of a ledger row tries, as ids of the catalogue.
+def techniques_of(workspace: Workspace, description: str, load: Load = experiments.load) -> list[str]:
+    """What the experiment of a ledger row tries, as ids of the catalogue; `load` reads claims.
 
     Those it claims and those that its description and hypothesis name; where that is none, those that its script and
     settings name and its parent's do not. The naive baseline's are left out, unless the words name nothing else.
     """
     known = techniques.catalogue()
-    folder, claim = experiment_of(workspace, description)
+    folder, claim = experiment_of(workspace, description, load)
     said = list(mentions.mentioned(description))
     if claim is not None:
         said += [id for id in claim.techniques if id in known]
@@ -142,17 +145,19 @@ def techniques_of(workspace: Workspace, description: str) -> list[str]:
     if not all(known[id].baseline for id in said):
         said = [id for id in said if not known[id].baseline]
     if not said and claim is not None:
-        said = [id for id in mentions.narrowest(_changed(workspace, folder, claim)) if not known[id].baseline]
+        said = [id for id in mentions.narrowest(_changed(workspace, folder, claim, load)) if not known[id].baseline]
     return said
 
 
-def experiment_of(workspace: Workspace, description: str) -> tuple[Path, Experiment | None]:
+def experiment_of(
+    workspace: Workspace, description: str, load: Load = experiments.load
+) -> tuple[Path, Experiment | None]:
     """The experiment of a ledger row, by the whole name of its folder; no claim for a row of another loop, or where the
     folder was moved away or is damaged."""
     name = experiments.named_in(description)
     folder = workspace.experiments / name
     try:
-        return folder, experiments.load(folder) if re.fullmatch(experiments.NAME, name) else None
+        return folder, load(folder) if re.fullmatch(experiments.NAME, name) else None
     except (GolfError, OSError, ValueError):
         return folder, None
 
@@ -171,10 +176,10 @@ def _failed(workspace: Workspace, row: Row) -> Failed:
     )
 
 
-def _changed(workspace: Workspace, folder: Path, claim: Experiment) -> list[str]:
+def _changed(workspace: Workspace, folder: Path, claim: Experiment, load: Load) -> list[str]:
     """What a script names and its nearest ancestor with another script or settings does not."""
     ours = experiments.source(folder, claim)
-    for parent, theirs in _ancestors(workspace, claim):
+    for parent, theirs in _ancestors(workspace, claim, load):
         before = experiments.source(parent, theirs)
         if before != ours:
             known = techniques.in_source(before)
@@ -182,13 +187,13 @@ def _changed(workspace: Workspace, folder: Path, claim: Experiment) -> list[str]
     return [] if claim.parent else list(techniques.in_source(ours))
 
 
-def _ancestors(workspace: Workspace, claim: Experiment) -> Iterator[tuple[Path, Experiment]]:
+def _ancestors(workspace: Workspace, claim: Experiment, load: Load) -> Iterator[tuple[Path, Experiment]]:
     for _ in range(ANCESTORS_MAX):
         if claim.parent is None:
             return
         folder = workspace.experiments / claim.parent
         try:
-            claim = experiments.load(folder)
+            claim = load(folder)
         except GolfError:
             return
         yield folder, claim

@@ -83,7 +83,7 @@ def small_steps() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger_index, "BLOCK_BYTES", 128)
         patch.setattr(ledger_index, "PIECE_BYTES", 200)
-        patch.setattr(ledger_index, "SETTLED_NS", -(10**18))  # every time below is another one
+        patch.setattr(durable, "SETTLED_NS", -(10**18))  # every time below is another one
         yield
 
 

@@ -126,13 +126,13 @@ def _leased(store: JobStore, record: Record) -> float:
     return round(sum(lease.cost_usd if lease.gone_at else lease.age_s() * lease.usd_per_s for lease in leases), 6)
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Every complete line of a metrics file, numbers only; a torn last line is left out."""
+def read_metrics(path: Path, *, with_nonfinite: bool = False) -> list[dict[str, float]]:
+    """Every complete line of a metrics file, numbers only; a torn last line is left out, and NaN unless asked for."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    return [point for line in lines if (point := _point(line))]
+    return [point for line in lines if (point := _point(line, with_nonfinite=with_nonfinite))]
 
 
 def last_metrics(path: Path) -> dict[str, float]:
@@ -143,7 +143,7 @@ def last_metrics(path: Path) -> dict[str, float]:
     return merged
 
 
-def _point(line: str) -> dict[str, float]:
+def _point(line: str, *, with_nonfinite: bool = False) -> dict[str, float]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -155,7 +155,7 @@ def _point(line: str) -> dict[str, float]:
         if isinstance(number, int | float) and not isinstance(number, bool):
             with contextlib.suppress(OverflowError):
                 found[str(key)] = float(number)
-    return {key: number for key, number in found.items() if math.isfinite(number)}
+    return {key: number for key, number in found.items() if with_nonfinite or math.isfinite(number)}
 
 
 def _last_logged(path: Path) -> dict[str, float]:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from scene import eventually
 
 from golf.cli import main
-from golf.desk.tracking import alerts, attend, mirror, mlflow_store, sources, trackio_store, wandb_store
+from golf.desk.tracking import alerts, alone, attend, mirror, mlflow_store, sources, trackio_store, wandb_store
 from golf.desk.tracking.jsonl_store import JsonlTracker
 from golf.desk.tracking.jsonl_store import read_runs as read_jsonl
 from golf.desk.tracking.mlflow_store import MlflowTracker
@@ -298,6 +298,12 @@ def test_golf_toml_says_where_metrics_go(workspace: Workspace, tmp_path: Path) -
 
 # --- sources, and the verb
 
+
+def at_root() -> dict[str, str]:
+    """The environment of a process that imports this checkout."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 LOG = "".join(
     f"step:{step}/200 train_loss:{6 - step / 50:.4f} train_time:{step * 10}ms step_avg:10.00ms\n"
     + (
@@ -413,6 +419,49 @@ def test_a_run_taken_up_again_counts_from_there(tmp_path: Path) -> None:
     )
     (reading,) = sources.find(None, str(path))()
     assert reading.steps == {0: {"loss": 9.0}, 10: {"loss": 5.0}}
+
+
+def test_a_loss_that_is_no_number_is_tracked_from_a_metrics_file_as_from_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"step": 1, "loss": NaN}\n{"step": 2, "loss": 1e999}\n{"step": NaN, "loss": 1}\n')
+    (reading,) = sources.find(None, str(path))()
+    assert list(reading.steps) == [1, 2]
+    assert math.isnan(reading.steps[1]["loss"])
+    assert reading.steps[2]["loss"] == math.inf
+
+
+@pytest.mark.parametrize("to", ["jsonl", "trackio"])
+def test_s69_two_at_once_bring_a_run_in_once(tmp_path: Path, to: str) -> None:
+    """Each would find it missing and write it: the second waits, and finds it there."""
+    (tmp_path / "train.log").write_text(LOG)
+    told = [sys.executable, "-m", "golf.cli", "track", "train.log", "--to", to, "--project", "p", "--json"]
+    both = [subprocess.Popen(told, cwd=tmp_path, env=at_root(), stdout=subprocess.PIPE) for _ in range(2)]
+    runs = [json.loads(one.communicate(timeout=120)[0])["runs"][0] for one in both]
+    assert sorted(run["added"] for run in runs) == [0, runs[0]["values"]]
+    store = tmp_path / ".golf"
+    held = read_jsonl(store / "tracked" / "p") if to == "jsonl" else trackio_store.read_runs(store / "trackio", "p")
+    assert len(held) == 1
+    assert list((store / "tracking").iterdir()) == []
+
+
+def test_s69_a_run_that_another_process_brings_in_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(alone, "WAITS_S", 0.2)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.log").write_text(LOG)
+    (reading,) = sources.find(None, "train.log")()
+    other = alone.Alone(Path(".golf"), "jsonl", reading.key)
+    other.take()
+    assert main(["track", "train.log", "--to", "jsonl"]) == 2
+    assert "another process is bringing this run into jsonl" in capsys.readouterr().err
+    other.leave()
+    assert main(["track", "train.log", "--to", "jsonl"]) == 0
+
+
+def test_a_port_that_no_machine_has_is_not_called_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dashboard", "--port", "99999", "--no-browser"]) == 2
+    assert "--port is 99999; ports are 1 to 65535" in capsys.readouterr().err
 
 
 # --- played runs

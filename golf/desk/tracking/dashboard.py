@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from golf.desk.tracking.trackio_store import bound, database, names, surroundings
-from golf.errors import TrackingFailed
+from golf.errors import BadConfig, TrackingFailed
 from golf.schema import Noun
 
 HOST = "127.0.0.1"
+PORT_MAX = 65_535
 END_S = 5.0
 """For a request that is on when the dashboard ends."""
 
@@ -38,9 +39,12 @@ def served(folder: Path, project: str, port: int | None = None) -> Iterator[Dash
         port: Of loopback; None takes the first free one from 7860 on.
 
     Raises:
+        BadConfig: no machine has such a port.
         MissingPackage: Trackio is not installed.
         TrackingFailed: it could not be started, e.g. because the port is taken.
     """
+    if port is not None and port > PORT_MAX:
+        raise BadConfig(f"--port is {port}; ports are 1 to {PORT_MAX}. Leave it out for a free one")
     said = io.StringIO()
     path = database(folder, project)
     runs = len(set(names(folder, project)))

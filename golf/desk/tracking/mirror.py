@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from golf.desk.tracking.alone import Alone
 from golf.desk.tracking.jsonl_store import JsonlTracker
 from golf.desk.tracking.mlflow_store import SQLITE, MlflowTracker
 from golf.desk.tracking.sources import Look, Reading, named
@@ -167,6 +168,7 @@ class _Session:
         self.failures: list[str] = []
         self._open: dict[tuple[str, TrackerName], Tracker | None] = {}
         """None: it failed, and is left out."""
+        self._alone: dict[tuple[str, TrackerName], Alone] = {}
         self._newest: dict[str, Reading] = {}
         self._alerts: dict[str, list[str]] = {}
         self._looked = -ALERTS_S
@@ -198,12 +200,15 @@ class _Session:
                     reading = self._newest[key]
                     tracker.finish(reading.summary if reading.is_over else {})
                     self._done.append(tracker)
+            self._left(key, to)
 
     def abandon(self) -> None:
         """Let go of what is open."""
         for tracker in self._open.values():
             if tracker is not None and tracker not in self._done:
                 tracker.abandon()
+        for at in list(self._alone):
+            self._left(*at)
 
     def nouns(self) -> list[TrackedTo]:
         """What is tracked."""
@@ -228,13 +233,16 @@ class _Session:
             if at not in self._open:
                 self._open[at] = None
                 tracker = self.stores.open(to)
+                self._alone[at] = Alone(self.stores.folder, to, reading.key)
                 try:
+                    self._alone[at].take()
                     tracker.start(reading.name, reading.config, reading.tags, key=reading.key)
                 except MissingPackage:
                     raise
                 except Exception as error:
                     self._failed(to, reading.name, error)
                     tracker.abandon()
+                    self._left(*at)
                     continue
                 self._open[at] = tracker
             if (tracker := self._open[at]) is not None:
@@ -250,6 +258,11 @@ class _Session:
             if (tracker := self._open[key, to]) is not None:
                 tracker.abandon()
             self._open[key, to] = None
+            self._left(key, to)
+
+    def _left(self, key: str, to: TrackerName) -> None:
+        if (alone := self._alone.pop((key, to), None)) is not None:
+            alone.leave()
 
     def _failed(self, to: TrackerName, name: str, error: BaseException) -> None:
         told = str(error) if isinstance(error, GolfError) else f"{type(error).__name__}: {error}"

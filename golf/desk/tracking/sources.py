@@ -5,6 +5,7 @@ A look reads files that the trainer wrote and nothing else; looking again later 
 
 import hashlib
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -96,7 +97,7 @@ def _of_folder(folder: Path) -> list[Reading]:
 
 
 def _of_file(path: Path, folder: Path, log: TrainingLog | None = None) -> Reading:
-    steps = _merged(progress.read_metrics(path)) if path.suffix == ".jsonl" else {}
+    steps = _merged(progress.read_metrics(path, with_nonfinite=True)) if path.suffix == ".jsonl" else {}
     is_over = False
     if steps:  # whatever its names are
         is_over = time.time() - path.stat().st_mtime > QUIET_S
@@ -255,7 +256,7 @@ def _commit(workspace: Workspace, run_id: str) -> str:
 
 def _curves(metrics: Path | None, log: Path | None) -> tuple[Path | None, Steps]:
     """The first of both that has a step, and its steps: what the trainer wrote for whoever watches, else its log."""
-    if metrics is not None and (steps := _merged(progress.read_metrics(metrics))):
+    if metrics is not None and (steps := _merged(progress.read_metrics(metrics, with_nonfinite=True))):
         return metrics, steps
     if log is not None:
         try:
@@ -270,7 +271,7 @@ def _merged(points: Iterable[Mapping[str, float]]) -> Steps:
     steps: Steps = {}
     newest = -1
     for point in points:
-        if "step" not in point:
+        if not math.isfinite(point.get("step", math.nan)):
             continue
         step = int(point["step"])
         if step < newest:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -232,6 +234,57 @@ def test_s93_seeds_and_sizes_in_names_are_no_gaps(tmp_path: Path) -> None:
     for name in ("log_seed42.txt", "log_seed1337.txt", "log_seed7.txt", "ctx8192.txt", "ctx2048.txt"):
         (tmp_path / name).write_text(text(hash(name) % 100) + "\n")
     assert "GAP" not in codes(checking.check(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "numbers, missing", [((0, 1, 3), (2, 2)), ((1, 2, 3, 5), (4, 1)), ((0, 1, 2, 3, 4), None), ((1, 2, 3, 4, 5), None)]
+)
+def test_s93_a_name_that_says_how_many_files_there_are_is_held_to_it(
+    tmp_path: Path, numbers: tuple[int, ...], missing: tuple[int, int] | None
+) -> None:
+    """`train-00003-of-00005.jsonl`, counted from 0 or from 1; the last one may be what is missing."""
+    for number in numbers:
+        jsonl(tmp_path, f"train-{number:05}-of-00005.jsonl", [text(number)])
+    gaps = [one for one in checking.check(tmp_path).troubles if one.code == "GAP"]
+    assert [one.count for one in gaps] == ([] if missing is None else [missing[1]])
+    if missing is not None:
+        assert f"number {missing[0]} is missing" in gaps[0].text
+
+
+def test_s93_folders_that_were_not_walked_into_are_said(
+    clean: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    jsonl(elsewhere, "test.jsonl", [text(3)])
+    (clean / "linked").symlink_to(elsewhere)
+    (clean / "locked").mkdir()
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path).name == "locked":  # who runs this may be root, whom nothing stops
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert checking.check(clean).not_read == {
+        "linked": "a link to a folder: give it a check of its own",
+        "locked": "cannot be read: Permission denied",
+    }
+
+
+@pytest.mark.parametrize("name", ["val.jsonl", "val.txt"])
+def test_s93_a_file_without_a_document_is_an_error(clean: Path, name: str) -> None:
+    (clean / name).write_bytes(b"")
+    (found,) = checking.check(clean).troubles
+    assert (found.code, found.severity, found.file) == ("EMPTY", "error", name)
+
+
+def test_s93_what_could_not_be_opened_is_said_to_be_neither_of_headers_nor_of_ids(tmp_path: Path) -> None:
+    (tmp_path / "train.bin").write_bytes(b"")
+    said = {one.name: one for one in checking.check(tmp_path).checklist}
+    assert (said["headers"].state, said["headers"].text) == ("not checked", "no tokens")
+    assert (said["tokenizer"].state, said["tokenizer"].text) == ("not checked", "no tokens")
+    assert said["dtype"].state == "found"
 
 
 def test_s93_a_manifest_that_holds_is_said(clean: Path) -> None:

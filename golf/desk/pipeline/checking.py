@@ -147,6 +147,13 @@ class Checking:
         found = texts.jsonl(path, self.field, tell) if kind == "jsonl" else texts.plain(path, tell)
         into = self.texts.setdefault(split, Split())
         count = _gather(found, index, into)
+        if not count and not told:
+            self.troubles.append(
+                Trouble(
+                    code="EMPTY", severity="error", file=name, text="the file holds no document",
+                    fix="fetch or make it again, or remove it",
+                )
+            )  # fmt: skip
         self.troubles += texts.troubles(told, name, self.field, texts.fields(path) if "NO_TEXT" in told else [])
         self.seen.append(DataFile(path=name, kind=kind, split=split, bytes=path.stat().st_size, documents=count))
 
@@ -162,9 +169,9 @@ class Checking:
 
     def _told(self, has_sums: bool) -> dict[str, tuple[bool, str]]:
         """Whether each question was looked at, and what is said where nothing was found."""
-        with_tokens = [one for one in self.seen if one.kind in ("shard", "tokens")]
+        with_tokens = [one for one in self.seen if one.tokens is not None]
         bare = [one.path for one in with_tokens if one.kind == "tokens"]
-        has_texts = len(with_tokens) < len(self.seen)
+        has_texts = any(one.kind in ("jsonl", "text") for one in self.seen)
         splits = sorted({one.split for one in self.seen} - {""})
         endless = [one.path for one in self.seen if one.tokens is not None and one.documents is None]
         unknown = f"where documents begin is not known in {_some(endless)}: --bos ID"

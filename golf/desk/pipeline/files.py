@@ -24,7 +24,8 @@ _SPLITS: dict[str, SplitName] = {
     "test": "test",
 }
 _SPLIT = re.compile(rf"(?:^|[._\-/])({'|'.join(_SPLITS)})(?=[._\-/\d]|$)", re.IGNORECASE)
-_NUMBERED = re.compile(r"(.*?)(\d+)(\.\w+)")
+_NUMBERED = re.compile(r"(.*?)(\d+)((?:-of-\d+)?\.\w+)")
+_OF = re.compile(r"-of-(\d{1,6})\.")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -43,8 +44,12 @@ def find(path: Path) -> tuple[dict[str, Path], dict[str, str]]:
         raise NotFound(f"there is nothing at {path}. Give a data file, or a folder with some")
     found: dict[str, Path] = {}
     passed: dict[str, str] = {}
-    for folder, folders, names in os.walk(path):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=closed.append):
         folders[:] = sorted(one for one in folders if not one.startswith(".") and one != "__pycache__")
+        for place in (Path(folder, one) for one in folders):
+            if place.is_symlink():
+                passed[place.relative_to(path).as_posix()] = "a link to a folder: give it a check of its own"
         for name in sorted(names):
             place = Path(folder, name)
             shown = place.relative_to(path).as_posix()
@@ -59,6 +64,8 @@ def find(path: Path) -> tuple[dict[str, Path], dict[str, str]]:
                 found[shown] = place
                 if len(found) > FILES_MAX:
                     raise UnreadableInput(f"{path} has over {FILES_MAX} data files; check its folders one by one")
+    for error in closed:
+        passed[Path(error.filename).relative_to(path).as_posix()] = f"cannot be read: {error.strerror}"
     if not found:
         why = "; ".join(f"{name}: {reason}" for name, reason in list(passed.items())[:3])
         raise NotFound(f"there is no data in {path} ({', '.join(f'*{one}' for one in ENDINGS)})" + (why and f": {why}"))
@@ -82,7 +89,10 @@ def gaps(names: Sequence[str]) -> Iterator[Trouble]:
             series.setdefault((match[1], match[3], len(match[2])), {})[int(match[2])] = name
     for (stem, ending, _), numbers in series.items():
         low, high = min(numbers), max(numbers)
-        if low > 1 or len(numbers) < 2 or high - low + 1 > 2 * len(numbers):
+        if stated := _OF.match(ending):  # train-00003-of-00010.jsonl says itself how many there are
+            low = int(int(stated[1]) in numbers)
+            high = int(stated[1]) + low
+        elif low > 1 or len(numbers) < 2 or high - low + 1 > 2 * len(numbers):
             continue
         if missing := [number for number in range(low, high) if number not in numbers]:
             yield Trouble(

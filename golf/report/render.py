@@ -49,6 +49,7 @@ VIEWS = {
     "golf.desk.analysis.associations": "associations",
     "golf.desk.analysis.live": "live",
     "golf.desk.analysis.query": "associations",
+    "golf.desk.commits.staged": "commits",
     "golf.desk.diagnosis.trouble": "diagnosis",
     "golf.desk.drift.differences": "drift",
     "golf.desk.export.exported": "exports",

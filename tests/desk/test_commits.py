@@ -74,8 +74,9 @@ def test_s79_a_checkpoint_is_not_committed_by_real_git_without_codex(
     put(hooked, name, content)
     hooked.git("add", "--all", "--force")
     said = hooked.git("commit", "--message", "all of it", fails=True)
-    assert "WEIGHTS" in said and name.rpartition("/")[2][:4] in said
-    assert "git restore --staged" in said
+    assert "error: WEIGHTS: " in said and name.rpartition("/")[2][:4] in said
+    assert "fix: git restore --staged" in said
+    assert "meant all the same: git commit --no-verify" in said
     hooked.git("restore", "--staged", name)
     hooked.git("commit", "--quiet", "--allow-empty", "--message", "without it")
 

@@ -509,3 +509,15 @@ def test_what_cannot_be_checked_says_why(tmp_path: Path, repository: Repository)
     (repository.root / "experiments").mkdir()
     with pytest.raises(NotFound, match="no experiment"):
         check([repository.root / "experiments"])
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "a0: &a0 [x, x]\n" + "".join(f"a{at}: &a{at} [*a{at - 1}, *a{at - 1}]\n" for at in range(1, 40)),
+        "a: &a [*a]\n",
+    ],
+)
+def test_s68_a_note_whose_aliases_come_to_no_end_is_unreadable_at_once(bomb: str) -> None:
+    with pytest.raises(ValueError, match="aliases come to more than 100000 values"):
+        notes.read("config.yaml", f"{bomb}hypothesis: it is wider\n")

@@ -30,6 +30,9 @@ RESULT = r"(?:final |measured |actual )?(?:results?|outcomes?|findings)|what hap
 NOTE_BYTES_MAX = 1_000_000
 """A larger file is no note."""
 
+VALUES_MAX = 100_000
+"""Values of a YAML note, its aliases written out."""
+
 _EMPTY = re.compile(
     r"(?:todo|tbd|tba|tbc|fixme|xxx+|n/?a|none|null|nil|nothing|unknown|later|pending|placeholder|not stated|not yet|"
     r"(?:to be|please|fill|write|describe|your|insert|add|state) .{0,60}(?:here|in|filled|done|decided|stated)|"
@@ -116,6 +119,21 @@ def _title(text: str) -> str:
     return " ".join(re.sub(r"^\s*\d+(\.\d+)*\s+", "", plain).lower().split())
 
 
+def _is_small(value: object) -> bool:
+    """Whether it can be written out: a few aliases of aliases come to billions of values, or to no end."""
+    left, count = [value], 0
+    while left:
+        one = left.pop()
+        count += 1
+        if count > VALUES_MAX:
+            return False
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list | tuple | set):
+            left += one
+    return True
+
+
 def _yaml(text: str) -> Iterator[tuple[str, str, int]]:
     import yaml
 
@@ -123,6 +141,8 @@ def _yaml(text: str) -> Iterator[tuple[str, str, int]]:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ValueError(" ".join(str(error).split())[:200]) from error
+    if not _is_small(value):
+        raise ValueError(f"its aliases come to more than {VALUES_MAX} values")
     lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if key := _KEY.match(line):

@@ -1,9 +1,11 @@
 """Trackio's own dashboard, really served and fetched over loopback; and a dataset on a Hub on loopback (S69)."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -131,6 +133,26 @@ def test_publishing_shows_first_and_sends_on_request_into_a_private_dataset(
 
     assert [run.name for run in read_runs(store, "ws")] == ["ws-train_seed1"]
     assert sent["commit"].startswith(f"{hub.url}/datasets/me/runs/commit/")
+
+
+def test_a_run_that_was_deleted_is_not_published(tmp_path: Path) -> None:
+    """SQLite keeps what was deleted in free pages, where it was not built to overwrite it."""
+    from golf.desk.tracking.publish import gather
+    from golf.desk.tracking.trackio_store import TrackioTracker, database
+
+    for name in ("kept", "withdrawn"):
+        tracker = TrackioTracker(tmp_path, "course")
+        tracker.start(name, {"NOTE": f"{name}-idea " * 500}, {}, key=name)
+        tracker.log({"loss": 1.0}, 1)
+        tracker.finish({"val_bpb": 1.0})
+    path = database(tmp_path, "course")
+    with contextlib.closing(sqlite3.connect(path)) as store, store:
+        store.execute("pragma secure_delete = off")
+        store.execute("delete from configs where run_name = 'withdrawn'")
+        store.execute("delete from metrics where run_name = 'withdrawn'")
+    files, _, runs = gather(None, tmp_path, "course", [], "me/runs")
+    assert runs == 1 and b"kept-idea" in files["trackio/course.db"]
+    assert not [name for name, data in files.items() if b"withdrawn-idea" in data]
 
 
 def test_publishing_refuses_keys_a_public_repository_and_no_login(tracked: Workspace, hub: DatasetsHub) -> None:

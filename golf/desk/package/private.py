@@ -14,8 +14,8 @@ from pathlib import Path
 from golf.schema import Noun
 from golf.workspace import Workspace
 
-LINE_CHARS_MAX = 200_000
-"""Of a line that is searched; a packed script may be one line of 60 kB."""
+SPAN_CHARS, OVERLAP_CHARS = 200_000, 4_000
+"""A longer line, such as a progress bar's or a database's, is searched in spans; no key is as long as their overlap."""
 
 KNOWN_CHARS_MIN = 12
 """A shorter value of a variable that is called a key is a word that may stand anywhere."""
@@ -108,7 +108,7 @@ def leaks(files: Mapping[str, bytes], machine: Machine, environ: Mapping[str, st
     paths = machine.pattern()
     found: list[Leak] = []
     for name, data in files.items():
-        for number, line in enumerate(_lines(data), start=1):
+        for number, line in _lines(data):
             for what, pattern in _KEYS:
                 if pattern.search(line):
                     found.append(Leak(file=name, line=number, what=what, is_path=False))
@@ -122,15 +122,18 @@ def leaks(files: Mapping[str, bytes], machine: Machine, environ: Mapping[str, st
             if paths is not None and (match := paths.search(line)):
                 what = f"a path of this machine: {match[0]}…"
                 found.append(Leak(file=name, line=number, what=what, is_path=True))
-    return found
+    return list(dict.fromkeys(found))  # what stands where two spans overlap is found in both
 
 
-def _lines(data: bytes) -> Iterable[str]:
+def _lines(data: bytes) -> Iterable[tuple[int, str]]:
+    """Lines with their numbers; of a long one its spans, each under its number."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    return (line[:LINE_CHARS_MAX] for line in text.split("\n"))
+    for number, line in enumerate(text.split("\n"), start=1):
+        for start in range(0, max(1, len(line) - OVERLAP_CHARS), SPAN_CHARS - OVERLAP_CHARS):
+            yield number, line[start : start + SPAN_CHARS]
 
 
 def _known(environ: Mapping[str, str]) -> dict[str, str]:

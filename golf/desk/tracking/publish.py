@@ -227,6 +227,7 @@ def _copied(path: Path) -> bytes:
             ):
                 source.backup(copy)
                 copy.execute("pragma journal_mode = delete")
+                copy.execute("vacuum")  # runs that were deleted are in the file until their pages are used again
         except sqlite3.Error as error:
             raise TrackingFailed(f"the Trackio store {path} cannot be copied: {error}") from error
         return target.read_bytes()

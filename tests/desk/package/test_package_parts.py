@@ -73,6 +73,14 @@ def test_the_value_of_a_variable_that_is_called_a_key_is_found() -> None:
     assert leak.what == "the value of RUNPOD_TOKEN"
 
 
+@pytest.mark.parametrize("before", [0, 195_900, 199_990, 200_000, 600_000])
+def test_a_key_is_found_once_however_far_out_in_a_line(before: int) -> None:
+    bar = "\r".join("step 1 of 9" for _ in range(before // 12 + 1))[:before]  # a progress bar is one line
+    key = f"hf_{'a1' * 18}"
+    (leak,) = private.leaks({"log": f"x\n{bar} {key}\n".encode()}, private.Machine(()), {})
+    assert leak.line == 2 and "Hugging Face" in leak.what
+
+
 @given(st.text(alphabet="/ab.-_ \n<>", max_size=60))
 def test_redacting_leaves_no_path_and_the_number_of_lines(text: str) -> None:
     machine = private.Machine((("/a/b", "<workspace>"), ("/a", "<home>")))

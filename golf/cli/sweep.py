@@ -1,7 +1,9 @@
 """`golf sweep …`: many values of a few settings, planned, played, reported, and as a goal."""
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from golf.desk.sweep.plan import SweepPlan
     from golf.desk.sweep.specification import Specification
     from golf.workspace import Workspace
+
+UNSCORED_SHOWN = 5
+"""Experiments of a sweep whose trouble is said."""
 
 
 def register(verbs: verb.Verbs) -> None:
@@ -104,8 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     workspace = verb.opened()
     spec, planned, folder, root, out = _planned(arguments, workspace=workspace)
+    unscored: list[str] = []
     if not arguments.dry_run:
-        with render.progress("sweep") as bar:
+        with _telling_what_goes_on(workspace, spec), render.progress("sweep") as bar:
 
             def tell(done: int, total: int, what: str) -> None:
                 bar.update(spec.name, done, total, what, unit="point")
@@ -121,12 +127,28 @@ def run(arguments: argparse.Namespace) -> int:
                     on_change=tell,
                 )
             else:
-                play.play(
+                played = play.play(
                     spec, workspace, planned, out, parallel=arguments.parallel, again=arguments.again, on_change=tell
                 )
+                unscored = [f"{one.experiment}: {one.status}" for one in played if one.val_bpb is None]
     now = play.standing(spec, workspace, planned, out, parallel=arguments.parallel, again=arguments.again)
     render.show(now, json=arguments.json)
+    for told in unscored[:UNSCORED_SHOWN]:
+        print(f"golf sweep: no score of {told}", file=sys.stderr)
     return 0 if arguments.dry_run or now.done == now.points else 1
+
+
+@contextlib.contextmanager
+def _telling_what_goes_on(workspace: "Workspace", spec: "Specification") -> Iterator[None]:
+    """Ctrl-C leaves the sweep, whose runs are jobs of their own: say which go on, and how to end them."""
+    from golf.desk.sweep import play
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        for subject, job in play.going(spec, workspace).items():
+            print(f"golf sweep: {subject} goes on and will be kept; to end it: golf cancel {job}", file=sys.stderr)
+        raise
 
 
 def report(arguments: argparse.Namespace) -> int:

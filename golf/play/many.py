@@ -54,6 +54,7 @@ def play_all(
                     ended[name] = _played(workspace, name, "played by another")
             except GolfError as error:
                 ended[name] = Played(experiment=name, val_bpb=None, status=str(error), was_there=False)
+                on_change(len(ended), len(folders), f"{name}: {error}")
         for name, job in [(name, jobs.get(job_id)) for name, job_id in going.items()]:
             if job.ended_at is not None:
                 del going[name]

@@ -158,7 +158,7 @@ MALFORMED = [
     ("grid: {a: [1, 2]}\ndesign: random\nrandom: {count: 3}", "found 2 different combinations"),
     ("grid: {a: [1]}\nexclude: [{b: 1}]", "names b, which is no setting"),
     ("grid: {a: [1]}\nconstraints: ['b > 1']", "names b, which is no setting"),
-    ("grid: {a: [1]}\nconstraints: ['__import__(\"os\")']", "is no expression"),
+    ("grid: {a: [1]}\nconstraints: ['__import__(\"os\")']", "a constraint cannot have"),
     ("grid: {'a b': [1]}", "is no name of a setting"),
     ('grid: {a: ["x\\ny"]}', "line break"),
     ("grid: {a: [.inf]}", "no value to try"),
@@ -166,6 +166,9 @@ MALFORMED = [
     ("grid: {a: [1]}\nseed_key: null\nseeds: [1, 2]", "would play one run 2 times"),
     ("grid: {a: [1]}\ntracking: {tool: trackio}", "Trackio takes no run name"),
     ("grid: {a: [null]}\nstyle: env", "style env cannot say"),
+    ("grid: {a: [1]}\nname: ../x", "name '../x' is none: use a-z"),
+    ("grid: {a: [1]}\ntracking: {tool: mlflow, uri: 'https://me:hunter22@h/'}", "sweep.yaml:3 has a password in an"),
+    (f"grid: {{a: [1]}}\nfixed: {{HF_TOKEN: hf_{'a1' * 20}}}", "sweep.yaml:3 has a Hugging Face token"),
 ]
 
 
@@ -173,6 +176,14 @@ MALFORMED = [
 def test_s74_what_is_wrong_with_a_sweep_is_said(text: str, message: str) -> None:
     with pytest.raises(BadConfig, match=message):
         design(parse(f"command: python t.py\n{text}", "x"))
+
+
+def test_s74_a_key_in_a_sweep_is_refused_and_not_repeated() -> None:
+    with pytest.raises(BadConfig) as refused:
+        parse("command: python t.py\ngrid: {a: [1]}\ntracking: {tool: mlflow, uri: 'https://me:hunter22@h/'}", "x")
+    assert "hunter22" not in str(refused.value)
+    with pytest.raises(BadConfig, match="is empty"):
+        parse("# nothing\n", "x")
 
 
 def test_s74_too_many_combinations_are_refused_with_limit_and_number(
@@ -217,7 +228,7 @@ def test_s74_many_settings_are_named_by_initials_and_one_name_is_one_combination
         ("model.depth * dim < 5_000", True),
         ("kind in ['relu', 'gelu'] and not dim > 512", True),
         ("1 < heads <= 8", True),
-        ("2 ** heads - -1", 257),
+        ("2 * heads - -1", 17),
     ],
 )
 def test_s74_a_constraint_is_worked_out(text: str, value: Any) -> None:
@@ -582,11 +593,33 @@ def test_s74_trackio_gets_its_run_name_through_a_setting(here: Path) -> None:
         ("eval loss 3", None),
         ("val loss nan", None),
         ("val loss 1.2.3", None),
+        ("step 1: val loss 2.1\nstep 9: val loss nan\n", None),  # it diverged: 2.1 is no score of it
+        ("step 1: val loss 2.1\nstep 9: val loss: -Inf\n", None),
+        ("step 1: val loss nan\nstep 9: val loss 2.1\n", 2.1),
     ],
 )
 def test_s74_a_metric_is_read_as_the_log_spells_it(text: str, score: float | None, tmp_path: Path) -> None:
     (tmp_path / "run.log").write_text(text)
     assert record.score_in(tmp_path / "run.log", "val loss") == score
+
+
+def test_s74_a_run_that_ends_in_nan_has_no_val_bpb(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    log.write_text("step:10/20 val_loss:2.5 val_bpb:1.1000 train_time:1ms\n")
+    assert record.score_in(log, "val_bpb") == 1.1
+    log.write_text(log.read_text() + "step:20/20 val_loss:nan val_bpb:nan train_time:2ms\n")
+    assert record.score_in(log, "val_bpb") is None
+
+
+@pytest.mark.parametrize("said", [{"script": "b.py"}, {"tier": "local"}, {"parent": "wide"}])
+def test_s74_a_row_of_another_script_tier_or_parent_is_stale(said: dict[str, str], tmp_path: Path) -> None:
+    sweep = {"name": "r", "style": "env", "command": "python a.py", "grid": {"A": [1]}, "script": "a.py"}
+    first, other = (planned(parse(json.dumps(one), "r"), tmp_path, tmp_path) for one in (sweep, {**sweep, **said}))
+    row = record.Outcome(point="a1", seed=1337, digest=first.points[0].digest, status="done", score=1.0)
+    record.extend(tmp_path / record.RECORD, first, [row])
+    assert record.read(tmp_path / record.RECORD, first).outcomes == [row]
+    found = record.read(tmp_path / record.RECORD, other)
+    assert (found.outcomes, found.stale) == ([], 1)
 
 
 def test_s74_the_record_takes_each_run_once_and_leaves_out_what_is_no_longer_planned(here: Path) -> None:

@@ -125,11 +125,65 @@ def test_s74_a_combination_that_crashes_is_repeated_once(course_workspace: Works
 def test_s74_other_settings_under_the_same_name_are_refused(workspace: Workspace) -> None:
     (workspace.root / "golf.toml").write_text("[tiers.tiny]\n")
     said = written(workspace)
-    scored(workspace, "lr-matrix_lr0.01", 1.3, tier="tiny", env={"MATRIX_LR": "0.01"}, seeds=[1])
+    scored(
+        workspace,
+        "lr-matrix_lr0.01",
+        1.3,
+        script=BASELINE.read_text(),
+        tier="tiny",
+        env={"MATRIX_LR": "0.01"},
+        seeds=[1],
+    )
     assert play.standing(said, workspace, planned(said, workspace), out(workspace)).done == 1
     other = written(workspace, fixed={"ITERATIONS": 9})
     with pytest.raises(BadConfig, match="give the sweep a new name"):
         play.standing(other, workspace, planned(other, workspace), out(workspace))
+
+
+@pytest.mark.parametrize(
+    ("said", "differs"),
+    [({"fixed": {}}, "settings ITERATIONS=9"), ({"tier": "other"}, "tier tiny"), ({"script": "b.py"}, "a script")],
+)
+def test_s74_results_of_another_tier_script_or_setting_are_not_this_sweeps(
+    said: dict[str, Any], differs: str, workspace: Workspace
+) -> None:
+    (workspace.root / "golf.toml").write_text("[tiers.tiny]\n[tiers.other]\n")
+    (workspace.root / "b.py").write_text("x = 2\n")
+    first = written(workspace, fixed={"ITERATIONS": 9}, grid={"MATRIX_LR": [0.01]})
+    env = {"ITERATIONS": "9", "MATRIX_LR": "0.01"}
+    scored(workspace, "lr-matrix_lr0.01", 1.3, script=BASELINE.read_text(), tier="tiny", env=env, seeds=[1])
+    assert play.standing(first, workspace, planned(first, workspace), out(workspace)).done == 1
+    other = written(workspace, **{"fixed": {"ITERATIONS": 9}, "grid": {"MATRIX_LR": [0.01]}, **said})
+    assert not play.gather(other, workspace, planned(other, workspace), out(workspace)).outcomes
+    with pytest.raises(BadConfig, match=f"exists with {differs}.* give the sweep a new name"):
+        play.standing(other, workspace, planned(other, workspace), out(workspace))
+
+
+def test_s74_what_cannot_be_started_is_said(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    (workspace.root / "golf.toml").write_text("[tiers.tiny]\n")  # and no data
+    written(workspace)
+    assert main(["sweep", "run"]) == 1
+    told = capsys.readouterr().err
+    assert "golf sweep: no score of " in told and "_lr-matrix_lr0.01: no " in told
+
+
+def test_s74_ctrl_c_says_which_runs_go_on_and_how_to_end_them(
+    course_workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(course_workspace, fixed={"ITERATIONS": 100_000})
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "golf.cli", "sweep", "run"], cwd=course_workspace.root, stderr=subprocess.PIPE, text=True
+    )
+    store = JobStore(course_workspace)
+    eventually(lambda: store.path.exists() and any(row.state == "running" for row in store.recent()), 120)
+    begun.send_signal(signal.SIGINT)
+    _, told = begun.communicate(timeout=60)
+    (row,) = store.recent()
+    try:
+        assert begun.returncode == 130
+        assert f"{row.subject} goes on and will be kept; to end it: golf cancel {row.id}" in told
+    finally:
+        main(["cancel", row.id])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +226,7 @@ def test_s78_the_record_is_one_file_that_a_second_call_continues(workspace: Work
     said = written(workspace)
     plan_ = planned(said, workspace)
     for number, name in enumerate(("lr-matrix_lr0.01", "lr-matrix_lr0.02"), 1):
-        scored(workspace, name, 1.3, tier="tiny", env={"MATRIX_LR": name[-4:]}, seeds=[1])
+        scored(workspace, name, 1.3, script=BASELINE.read_text(), tier="tiny", env={"MATRIX_LR": name[-4:]}, seeds=[1])
         play.gather(said, workspace, plan_, out(workspace))
         before = (out(workspace) / RECORD).read_bytes()
         play.gather(said, workspace, plan_, out(workspace))

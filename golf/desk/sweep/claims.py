@@ -57,7 +57,7 @@ def outcomes(spec: Specification, workspace: Workspace, one: PlannedPoint) -> li
     for name, folder in family(spec, workspace, one):
         result = experiments.read_result(folder)
         stated = experiments.load(folder)
-        if result is None or not _fits(spec, workspace, stated, one, name):
+        if result is None or _differs(spec, workspace, one, name, folder, stated):
             continue
         if result.status == "crash":
             note = (result.error or "crashed").splitlines()[0][:200]
@@ -79,30 +79,53 @@ def outcomes(spec: Specification, workspace: Workspace, one: PlannedPoint) -> li
     return [one for one in found if one.seed in spec.seeds]
 
 
-def _fits(spec: Specification, workspace: Workspace, claim: Experiment, one: PlannedPoint, name: str) -> bool:
-    """Whether an experiment is of this combination: its settings, and what it changes."""
-    wanted = dict(text.split("=", 1) for text in one.words)
+def tier(spec: Specification, workspace: Workspace) -> str:
+    """The tier that a sweep's experiments are claimed for.
+
+    Raises:
+        NotFound: there is no such parent.
+    """
+    if spec.tier is not None:
+        return spec.tier
+    return "local" if spec.parent is None else experiments.load(experiments.find(workspace, spec.parent)).tier
+
+
+def _differs(
+    spec: Specification, workspace: Workspace, one: PlannedPoint, name: str, folder: Path, claim: Experiment
+) -> str:
+    """In what an experiment is not of this combination: empty, or its tier, parent, settings or script."""
     own = name_of(spec, one.name)
     parent = spec.parent if name == own else own
-    is_parent = claim.parent is None if parent is None else claim.parent == experiments.find(workspace, parent).name
-    return is_parent and all(claim.env.get(key) == value for key, value in wanted.items())
+    wanted = dict(text.split("=", 1) for text in one.words)
+    base = {} if spec.parent is None else experiments.load(experiments.find(workspace, spec.parent)).env
+    if claim.tier != tier(spec, workspace):
+        return f"tier {claim.tier}"
+    if claim.parent != (None if parent is None else experiments.find(workspace, parent).name):
+        return f"parent {claim.parent or 'none'}"
+    wanted = {**base, **wanted}
+    if others := sorted(key for key in {*claim.env, *wanted} if claim.env.get(key) != wanted.get(key)):
+        return "settings " + ", ".join(f"{key}={claim.env.get(key, '(none)')}" for key in others[:5])
+    script = None if spec.script is None else workspace.inside(spec.script)
+    if script is not None and script.is_file() and script.read_bytes() != (folder / claim.script).read_bytes():
+        return f"a script that is not what {spec.script} is now"
+    return ""
 
 
 def due(spec: Specification, workspace: Workspace, planned: SweepPlan, rows: Record, again: bool) -> list[Due]:
     """What is to be played.
 
     Raises:
-        BadConfig: an experiment of a combination's name has other settings.
+        BadConfig: an experiment of a combination's name has another tier, parent or script, or other settings.
     """
     found = []
     for one in planned.points:
         claimed: set[int] = set()
         for name, folder in family(spec, workspace, one):
             stated = experiments.load(folder)
-            if not _fits(spec, workspace, stated, one, name):
+            if differs := _differs(spec, workspace, one, name, folder, stated):
                 raise BadConfig(
-                    f"{folder.name} exists with other settings or another parent than this sweep's; a claim stands as "
-                    "it was written: give the sweep a new name"
+                    f"{folder.name} exists with {differs}, which is not this sweep's; a claim stands as it was "
+                    "written: give the sweep a new name"
                 )
             claimed |= set(stated.seeds)
             result = experiments.read_result(folder)

@@ -39,7 +39,7 @@ class PlannedPoint(Noun):
     words: list[str]
     """All its settings as words of a command line, the seed aside; for style env as NAME=VALUE."""
     digest: str
-    """Of the command and all its settings: another one is another run."""
+    """Of the command, all its settings, and the script, parent and tier: another one is another run."""
 
 
 class SweepPlan(Noun):
@@ -135,8 +135,14 @@ def _planned(spec: Specification, one: Point) -> PlannedPoint:
         file=f"{one.name}.{ENDINGS[spec.style]}",
         settings={key: written(spec.style, key, value) for key, value in one.swept.items()},
         words=words,
-        digest=digest([spec.style, spec.command, words, spec.seed_setting])[:12],
+        digest=digest([spec.style, spec.command, words, spec.seed_setting, *_course(spec)])[:12],
     )
+
+
+def _course(spec: Specification) -> list[str | None]:
+    """What experiments of the sweep are played with, where it says any of it."""
+    said = [spec.script, spec.parent, spec.tier]
+    return said if any(said) else []
 
 
 def write(spec: Specification, planned: SweepPlan, folder: Path, root: Path) -> None:

@@ -4,6 +4,7 @@ The experiment's name is the sweep's and the combination's, so that a sweep whic
 is not played again, and the record gets its row. A crash is repeated once; the second one is a result."""
 
 import math
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from golf.desk.sweep.record import Record
 from golf.desk.sweep.search import STORE, Search
 from golf.desk.sweep.specification import Specification
 from golf.errors import BadConfig, NotFound
+from golf.jobs.store import JobStore
 from golf.play import experiments, ledger, many, settlement
 from golf.schema import Noun, Played, Result
 from golf.workspace import Workspace
@@ -74,10 +76,9 @@ def check(spec: Specification, workspace: Workspace) -> str:
         raise BadConfig("a sweep of experiments needs a parent to change, or a script: parent: baseline")
     if spec.script is not None and not workspace.inside(spec.script).is_file():
         raise NotFound(f"no training script {spec.script} in the workspace")
-    if spec.tier is not None:
-        workspace.tier(spec.tier)
-        return spec.tier
-    return "local" if spec.parent is None else experiments.load(experiments.find(workspace, spec.parent)).tier
+    tier = claims.tier(spec, workspace)
+    workspace.tier(tier)
+    return tier
 
 
 def standing(
@@ -154,14 +155,15 @@ def play(
         gather(spec, workspace, planned, out)
         on_change(before + done, total, what)
 
+    now: list[Played] = []
     if due:
-        many.play_all(workspace, [one.name for one in due], at_once=parallel, on_change=changed)
+        now = many.play_all(workspace, [one.name for one in due], at_once=parallel, on_change=changed)
     gather(spec, workspace, planned, out)
-    new = {one.name for one in due}
+    by_folder = {one.experiment: one for one in now}
     return [
-        _played(folder, folder.name not in new and name not in new)
+        by_folder.get(folder.name) or _played(folder)
         for one in planned.points
-        for name, folder in claims.family(spec, workspace, one)
+        for _, folder in claims.family(spec, workspace, one)
     ]
 
 
@@ -177,7 +179,7 @@ def search(
     """Play a sweep whose combinations Optuna chooses, to its last trial; returns all of them.
 
     Raises:
-        BadConfig: as `play`, or the search's store is of other settings.
+        BadConfig: as `play`; the search's store is of other settings; or none of what it asked for came to an end.
         MissingPackage: Optuna is not installed.
     """
     assert spec.optuna is not None  # read has checked it
@@ -197,9 +199,17 @@ def search(
         def told(done: int, total: int, what: str, ended: int = ended) -> None:
             on_change(ended + done, trials, what)
 
-        play(spec, workspace, batch, out, parallel=parallel, on_change=told)
-        if not tell(asked, gather(spec, workspace, batch, out)):
-            return planned_of(asked.points())  # nothing came to an end: it would be asked for ever
+        played = play(spec, workspace, batch, out, parallel=parallel, on_change=told)
+        if not tell(asked, gather(spec, workspace, batch, out)):  # it would be asked for ever
+            why = next((f": {one.status}" for one in played if one.val_bpb is None), "")
+            raise BadConfig(f"none of {', '.join(one.name for one in waiting)} came to an end{why}")
+
+
+def going(spec: Specification, workspace: Workspace) -> dict[str, str]:
+    """The sweep's experiments that are being played, each with its job's id."""
+    rows = JobStore(workspace).recent(1000, ("queued", "running"))
+    own = re.compile(rf"\d{{4}}-\d\d-\d\d_{re.escape(spec.name)}-.+")
+    return {row.subject: row.id for row in rows if row.kind == "run" and own.fullmatch(row.subject)}
 
 
 def open_points(
@@ -241,12 +251,10 @@ def record_path(out: Path) -> Path:
     return out / record.RECORD
 
 
-def _played(folder: Path, was_there: bool) -> Played:
+def _played(folder: Path) -> Played:
     result = experiments.read_result(folder)
     status = "did not come to an end" if result is None else result.status
-    return Played(
-        experiment=folder.name, val_bpb=result.val_bpb if result else None, status=status, was_there=was_there
-    )
+    return Played(experiment=folder.name, val_bpb=result.val_bpb if result else None, status=status, was_there=True)
 
 
 def _has_crashed(rows: Record, name: str) -> bool:

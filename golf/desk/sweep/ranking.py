@@ -75,13 +75,13 @@ def cut(
     noise = own if own is not None and own.std > 0 else floor
     if len(placed) <= top:
         alone = len(placed) == 1 or (
-            noise is not None and len(placed) > 1 and _shows(placed[0], placed[1], sign, noise, 1)
+            noise is not None and len(placed) > 1 and _shows(placed[0], placed[1], sign, noise, _orders(len(placed), 1))
         )
         return Cut("all", tuple(placed), top, (), noise, None, None, (), alone)
     gap = sign * (placed[top].mean - placed[top - 1].mean)
     if noise is None or noise.std <= 0:
         return Cut("too_few_seeds", tuple(placed), top, tuple(one.name for one in placed), None, gap, None, (), False)
-    pairs = top * (len(placed) - top)
+    pairs = _orders(len(placed), top)
     chosen, rest = placed[:top], placed[top:]
     unshown = [(a, b) for a in chosen for b in rest if not _shows(a, b, sign, noise, pairs)]
     unshown.sort(key=lambda pair: _p(*pair, sign, noise), reverse=True)
@@ -95,7 +95,7 @@ def cut(
         gap,
         _needed(chosen[-1], rest[0], noise, pairs),
         tuple(unshown),
-        _shows(placed[0], placed[1], sign, noise, len(placed) - 1),
+        _shows(placed[0], placed[1], sign, noise, _orders(len(placed), 1)),
     )
 
 
@@ -106,7 +106,7 @@ def seeds_due(cut: Cut) -> int | None:
     """
     if cut.floor is None or not cut.unshown:
         return None
-    pairs = cut.top * (len(cut.placed) - cut.top)
+    pairs = _orders(len(cut.placed), cut.top)
     most = 1
     for better, worse in cut.unshown[:HARDEST]:
         is_own = _has_own(better) and _has_own(worse)
@@ -119,6 +119,11 @@ def seeds_due(cut: Cut) -> int | None:
             return None
         most = max(most, found)
     return most
+
+
+def _orders(many: int, top: int) -> int:
+    """Pairs that a cut compares; two at least, as either of two may turn out to be the better one."""
+    return max(2, top * (many - top))
 
 
 def _needed(a: Placed, b: Placed, noise: Pooled, pairs: int) -> float:

@@ -1,7 +1,7 @@
 """What a sweep showed: the best three where seeds tell them apart, else what would; what each setting does."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Literal
 
 from golf.desk.sweep.effects import Effect, LevelMean, level_means, main_effects
@@ -85,13 +85,15 @@ def recommend(
     by_point = {one.name: rows.of(one.name) for one in planned.points}
     scores = {name: [one.score for one in own.values() if one.score is not None] for name, own in by_point.items()}
     if not any(scores.values()):
+        how = f"{'golf sweep run, or ' if spec.hypothesis else ''}bash {planned.script}"
         raise UnreadableInput(
-            f"no run of {spec.name} has a {spec.metric.name} yet, so there is nothing to rank. Play it: golf sweep "
-            f"run, or bash {planned.script}{_without_score(by_point.values())}"
+            f"no run of {spec.name} has a {spec.metric.name} yet, so there is nothing to rank. Play it: {how}"
+            f"{_without_score(by_point.values())}"
         )
     found = cut(scores, top=top, is_lower_better=spec.metric.goal == "minimise", floor=floor)
     runs_done = sum(len(values) for values in scores.values())
-    verdict = _verdict(found, runs_done, planned.runs)
+    lacking = _lacking(found, by_point, planned.seeds)
+    verdict = _verdict(found, runs_done, planned.runs, lacking)
     due = seeds_due(found) if verdict == "too few seeds" else None
     is_ranked = verdict in ("settled", "nothing to cut")
     recommended = [one.name for one in found.placed[:top]] if is_ranked else []
@@ -106,13 +108,13 @@ def recommend(
         runs=planned.runs,
         runs_done=runs_done,
         verdict=verdict,
-        reason=_reason(found, verdict, spec.metric.name, runs_done, planned.runs, due),
+        reason=_reason(found, verdict, spec.metric.name, runs_done, planned.runs, due, lacking),
         recommended=recommended,
         seed_std=found.floor.std if found.floor else None,
         gap=found.gap,
         gap_needed=found.needed,
         more_seeds=due,
-        ranking=_ranking(planned.points, found, by_point, is_ranked),
+        ranking=_ranking(planned.points, found, by_point, is_ranked, lacking),
         effects=_effects(spec, planned, scores),
         level_means=_level_means(spec, planned, scores),
         notes=_notes(spec, planned, rows, found, recommended, scores),
@@ -124,19 +126,40 @@ def _without_score(points: Iterable[dict[int, Outcome]]) -> str:
     return f" ({notes[0]})" if notes else ""
 
 
-def _verdict(found: Cut, done: int, runs: int) -> Literal["settled", "too few seeds", "nothing to cut", "unfinished"]:
+def _lacking(found: Cut, by_point: dict[str, dict[int, Outcome]], seeds: Sequence[int]) -> dict[str, str]:
+    """Scored combinations without a score for each seed, and how many they have: what is left is the luckier part of
+    one that diverges now and then."""
+    lacking = {}
+    for one in found.placed:
+        if len(one.scores) < len(seeds):
+            own = by_point[one.name].values()
+            why = next((row.note or row.status for row in own if row.score is None), "the rest is not played yet")
+            lacking[one.name] = f"{len(one.scores)} of {len(seeds)} seeds have a score: {why}"
+    return lacking
+
+
+def _verdict(
+    found: Cut, done: int, runs: int, lacking: Container[str]
+) -> Literal["settled", "too few seeds", "nothing to cut", "unfinished"]:
     if done < runs and len(found.placed) <= found.top:
+        return "unfinished"
+    if found.verdict == "settled" and any(one.name in lacking for one in found.placed[: found.top]):
         return "unfinished"
     if found.verdict == "all":
         return "nothing to cut"
     return "settled" if found.verdict == "settled" else "too few seeds"
 
 
-def _reason(found: Cut, verdict: str, metric: str, done: int, runs: int, due: int | None) -> str:
+def _reason(
+    found: Cut, verdict: str, metric: str, done: int, runs: int, due: int | None, lacking: dict[str, str]
+) -> str:
     top = found.top
     unfinished = f"; {runs - done} of {runs} runs have no score yet" if done < runs else ""
     if verdict == "unfinished":
-        return f"{done} of {runs} runs have a score: play the rest first"
+        first = next((f" ({one.name}: {lacking[one.name]})" for one in found.placed[:top] if one.name in lacking), "")
+        return (
+            f"{done} of {runs} runs have a score{first}: play the rest first, or leave out with exclude what gives none"
+        )
     if verdict == "nothing to cut":
         many = f"{len(found.placed)} combinations and {top} to recommend, so none is left out"
         if len(found.placed) > 1 and not found.best_is_alone:
@@ -175,19 +198,24 @@ def _short(value: float) -> str:
 
 
 def _ranking(
-    points: Sequence[PlannedPoint], found: Cut, by_point: dict[str, dict[int, Outcome]], is_ranked: bool
+    points: Sequence[PlannedPoint],
+    found: Cut,
+    by_point: dict[str, dict[int, Outcome]],
+    is_ranked: bool,
+    lacking: dict[str, str],
 ) -> list[RankedPoint]:
     planned = {one.name: one for one in points}
     ranked = []
     open_ = set(found.in_question)
     for place, one in enumerate(found.placed, 1):
-        is_best = place <= found.top and one.name not in open_
-        standing = "in question" if one.name in open_ else "best" if is_best else "behind"
+        is_top = place <= found.top
+        is_open = one.name in open_ or (is_top and not is_ranked and one.name in lacking)
+        standing = "in question" if is_open else "best" if is_top else "behind"
         ranked.append(
             RankedPoint(
                 place=place if is_ranked else None, point=one.name, settings=planned[one.name].settings, mean=one.mean,
                 std=statistics.stdev(one.scores) if len(one.scores) > 1 else None, seeds=len(one.scores),
-                scores=list(one.scores), standing=standing,
+                scores=list(one.scores), standing=standing, note=lacking.get(one.name, ""),
             )
         )  # fmt: skip
     if not is_ranked and found.floor is None:  # not even an order

@@ -129,30 +129,30 @@ def _of_log(log: Path, one: PlannedPoint, seed: int, metric: Metric) -> Outcome:
     except GolfError as error:
         note = str(error)[:200]
     if score is None and not note:
-        note = f"its log states no {metric.name}"
+        note = f"its log states no {metric.name}, or ends with one that is no number"
     return Outcome(point=one.name, seed=seed, digest=one.digest, status="done", score=score, source=log.name, note=note)
 
 
 def score_in(log: Path, name: str) -> float | None:
-    """The last number that a log states for a metric; None where it states none.
+    """The last number that a log states for a metric; None where it states none, or where the last one is NaN or
+    infinite: what stood there before a run diverged is no score of it.
 
     `val_bpb` is read as everywhere in Caddie: after the compressed round trip, where the log has that.
 
     Raises:
         UnreadableInput: the log is missing or no text.
     """
-    if name == "val_bpb":
-        stated = read_log(log).final_bpb
-        if stated is not None:
-            return stated
+    stated = read_log(log).final_bpb if name == "val_bpb" else None
     try:
         text = durable.tail(log, LOG_BYTES_MAX)
     except OSError as error:
         raise UnreadableInput(f"{log.name} cannot be read: {error}") from error
     spelled = r"[ _-]".join(map(re.escape, re.split(r"[ _-]", name)))
     numbers = re.findall(
-        rf"(?<![\w.]){spelled}[\"']?\s{{0,4}}[:=]?\s{{0,4}}([-+]?(?:\d{{1,30}}\.?\d{{0,30}}|\.\d{{1,30}})(?:[eE][-+]?\d{{1,3}})?)(?![\w.])",
+        rf"(?<![\w.]){spelled}[\"']?\s{{0,4}}[:=]?\s{{0,4}}([-+]?(?:(?:\d{{1,30}}\.?\d{{0,30}}|\.\d{{1,30}})(?:[eE][-+]?\d{{1,3}})?|(?i:nan|inf(?:inity)?)))(?![\w.])",
         text,
     )
     value = float(numbers[-1]) if numbers else math.nan
-    return value if math.isfinite(value) else None
+    if numbers and not math.isfinite(value):
+        return None
+    return stated if stated is not None else value if numbers else None

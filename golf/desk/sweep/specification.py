@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from golf.desk.package.private import Machine, leaks
 from golf.errors import BadConfig, NotFound, UnreadableInput
 
 BYTES_MAX = 256_000
@@ -96,7 +97,7 @@ class Optuna(_Table):
 class Specification(_Table):
     """A sweep as it was written down."""
 
-    name: str = Field(default="", pattern=f"^({NAME})?$")
+    name: str = ""
     """Default: the file's name, or its folder's where that is `sweep`."""
     style: Style = "hydra"
     command: list[str] = []
@@ -150,7 +151,14 @@ def read(path: Path) -> Specification:
 
 def parse(text: str, name: str, shown: str = "sweep.yaml") -> Specification:
     """As `read`, from a text; `name` is the sweep's where it has none."""
+    if found := leaks({shown: text.encode()}, Machine(())):
+        raise BadConfig(
+            f"{found[0].told()}, which would stand in plans, scripts and claims: let runs find it in the environment "
+            "that starts them"
+        )
     table = _load(text, shown)
+    if table is None:
+        raise BadConfig(f"{shown} is empty; docs/sweeps.md has examples")
     if not isinstance(table, dict):
         raise BadConfig(f"{shown} holds a {type(table).__name__}, and a sweep is a table: grid, ranges, seeds, command")
     if isinstance(table.get("command"), str):

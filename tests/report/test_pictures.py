@@ -131,6 +131,15 @@ def test_a_diverged_run_does_not_flatten_the_rest(tmp_path: Path):
     assert rows.max() - rows.min() > 150
 
 
+def test_a_discarded_run_is_no_record_however_low(tmp_path: Path) -> None:
+    every = runs(4)
+    every[2] = every[2].model_copy(update={"status": "discard", "val_bpb": 0.5, "scores": [0.5]})
+    shown = scores.draw(tmp_path / "a.png", every)
+    assert "a record of 1.3000 bits per byte by run0" in shown.alt
+    gone = [run.model_copy(update={"status": "discard"}) for run in runs(3)]
+    assert "a record of 1.2300 bits per byte by run1" in scores.draw(tmp_path / "b.png", gone).alt
+
+
 def test_money_is_set_aside_and_then_spent_in_the_order_of_time(workspace: Workspace):
     book = BudgetBook(workspace.database, workspace.config.budget)
     book.reserve("one", 3.5, "h100x8", now=DAY)

@@ -39,10 +39,15 @@ def draw(
         scored.sort(key=lambda one: (one[0].at.timestamp() if one[0].at else 0.0, one[1]))  # a day's best is its record
     xs: list[Any] = [run.at if is_dated else place for place, (run, _) in enumerate(scored, 1)]
     ys = [score for _, score in scored]
-    records = [place for place, score in enumerate(ys) if all(score < before for before in ys[:place])]
+    # what was discarded (over the limit, say) is no record, however low; where nothing was kept, all of it counts
+    counted = [place for place, (run, _) in enumerate(scored) if run.status != "discard"] or list(range(len(ys)))
+    records: list[int] = []
+    for place in counted:
+        if not records or ys[place] < ys[records[-1]]:
+            records.append(place)
 
     figure, axes = plots._figure(height_px=600)
-    best = min(ys)
+    best = ys[records[-1]]
     shown = [*ys, *references.values()]
     low = min(shown)
     high = max(max(references.values(), default=best), min(max(ys), best + ROOM * (statistics.median(ys) - best)))

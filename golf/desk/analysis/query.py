@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from golf.desk.analysis.expression import Expression
 from golf.desk.analysis.runs import PastRun, past_runs
+from golf.desk.expression import Expression
 from golf.errors import BadConfig
 from golf.schema import Noun
 from golf.workspace import Workspace

@@ -1,11 +1,11 @@
-"""A filter over runs as one writes it in Python: `val_bpb < 1.2 and lr > 0.01 and tier in ('smoke', 'local')`.
+"""A question about settings as one writes it in Python: `val_bpb < 1.2 and lr > 0.01 and tier in ('smoke', 'local')`.
 
 Parsed by Python's own `ast` and interpreted here, never compiled or run. It has names, numbers, texts, lists of them,
 comparisons (chained ones too), `in`, `and`, `or`, `not`, and `+ - * / // %` on numbers; nothing else: no call, no
 attribute of an object (a dotted name is a setting's whole name), no power, which a short text could make endless.
 
-What a run does not have is unknown, as in SQL: a comparison with it is neither true nor false, and such a run is not
-found, not even by `not`. `lr == None` asks for just that. A name that no run has is an error, because it is misspelt.
+A name without a value is unknown, as in SQL: a comparison with it is neither true nor false, and a run that lacks it is
+not found, not even by `not`. `lr == None` asks for just that. Upper and lower case are the same.
 """
 
 import ast
@@ -42,22 +42,29 @@ class Expression:
         BadConfig: it is none; the message says what is not allowed and what is.
     """
 
-    def __init__(self, text: str) -> None:
-        self.text = text.strip()
+    def __init__(self, text: str, what: str = "filter") -> None:
+        self.text, self.what = text.strip(), what
         if not self.text or len(self.text) > CHARACTERS_MAX:
-            raise BadConfig(f"a filter has 1 to {CHARACTERS_MAX:,} characters (got {len(self.text):,})")
+            raise BadConfig(f"a {what} has 1 to {CHARACTERS_MAX:,} characters (got {len(self.text):,})")
         try:
             self._root = ast.parse(self.text, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             at = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
             said = error.msg if isinstance(error, SyntaxError) else error
-            raise BadConfig(f"not a filter{at}: {said}. {_ALLOWED}") from None
+            raise BadConfig(f"not a {what}{at}: {said}. {self._allowed}") from None
         self.names: list[str] = []
         """As they are written, each once."""
         self._check(self._root, 0)
 
+    @property
+    def _allowed(self) -> str:
+        return (
+            f"A {self.what} has names, numbers, 'texts', comparisons, in, and, or, not, and + - * / // % on numbers, "
+            'e.g. "batch % 8 == 0 and lr > 0.01"'
+        )
+
     def __call__(self, names: Mapping[str, Any]) -> Any:
-        """Its value for one run; None where that is unknown.
+        """Its value where names, in lower case, stand for these values; None where that is unknown.
 
         Raises:
             BadConfig: a text and a number are ordered or added.
@@ -88,7 +95,7 @@ class Expression:
 
     def _check(self, node: ast.AST, depth: int) -> None:
         if depth > DEPTH_MAX:
-            raise BadConfig(f"the filter is nested deeper than {DEPTH_MAX}; write it flatter")
+            raise BadConfig(f"the {self.what} is nested deeper than {DEPTH_MAX}; write it flatter")
         match node:
             case ast.Constant(value=bool() | int() | float() | str() | None):
                 return
@@ -114,7 +121,7 @@ class Expression:
 
     def _refused(self, node: ast.AST) -> BadConfig:
         written = ast.get_source_segment(self.text, node) if isinstance(node, ast.expr) else None  # type: ignore[arg-type]
-        return BadConfig(f"a filter cannot have {(written or type(node).__name__)[:80]!r}. {_ALLOWED}")
+        return BadConfig(f"a {self.what} cannot have {(written or type(node).__name__)[:80]!r}. {self._allowed}")
 
     def _value(self, node: ast.AST, names: Mapping[str, Any]) -> Any:
         match node:
@@ -179,12 +186,6 @@ class Expression:
         if isinstance(value, bool | int | float):
             return value
         raise BadConfig(f"{_shown(value)} is no number to calculate with, in: {self.text}")
-
-
-_ALLOWED = (
-    "A filter has names, numbers, 'texts', comparisons, in, and, or, not, and + - * / // % on numbers, "
-    'e.g. "val_bpb < 1.2 and lr > 0.01"'
-)
 
 
 def _name(node: ast.AST) -> str | None:

@@ -125,7 +125,17 @@ def new(arguments: argparse.Namespace) -> int:
     workspace = verb.opened()
     folder = experiments.claim(workspace, arguments.name, **{"hypothesis": None, **_said(arguments)})
     recall.warn(workspace, folder, arguments.hypothesis)
-    render.show(experiments.load(folder), json=arguments.json)
+    claim = experiments.load(folder)
+    render.show(claim, json=arguments.json)
+    said = {
+        "what is expected (--expected)": claim.expected_outcome,
+        "when it is given up (--rollback)": claim.rollback_criteria,
+    }
+    if unsaid := [what for what, text in said.items() if not text.strip()]:
+        print(
+            f"golf new: not said: {' and '.join(unsaid)}; golf notebook will ask. Write it before the code",
+            file=sys.stderr,
+        )
     print(f"wrote {folder}. Play it: golf run {folder.name}", file=sys.stderr)
     return 0
 

@@ -49,6 +49,17 @@ def test_an_idea_of_its_own_is_claimed_without_a_warning(
         assert "tried" not in err
 
 
+def test_a_claim_that_leaves_its_end_open_is_told_so_and_a_whole_one_is_not(
+    workspace: Workspace, script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ("--hypothesis", "EMA decay 0.9", "--script", str(script))
+    code, _, err = golf(capsys, "new", "a", *said, "--expected", "0.001 lower")
+    assert code == 0
+    assert "not said: when it is given up (--rollback); golf notebook will ask" in err
+    _, _, err = golf(capsys, "new", "b", *said, "--expected", "0.001 lower", "--rollback", "no gain after 500 steps")
+    assert "not said" not in err
+
+
 def test_a_damaged_ledger_keeps_no_idea_from_being_claimed_and_is_said(
     workspace: Workspace, script: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

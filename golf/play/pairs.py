@@ -99,7 +99,7 @@ def best_paid(workspace: Workspace, tier: str) -> float | None:
     """
     scored = [
         result
-        for folder in sorted(workspace.experiments.glob("????-??-??_*"))
+        for folder in _folders(workspace)
         if (result := _readable(folder)) is not None
         and result.tier == tier
         and result.val_bpb is not None
@@ -127,12 +127,17 @@ def family_of(workspace: Workspace, folder: Path) -> str:
 
 def _twins(workspace: Workspace, load: Load) -> Iterator[tuple[Path, Path]]:
     """The folders of experiments and of their twins on further tiers, whether played or not."""
-    for folder in sorted(workspace.experiments.glob("????-??-??_*")):
+    for folder in _folders(workspace):
         with contextlib.suppress(GolfError):
             claim = load(folder)
             parent = None if claim.parent is None else workspace.experiments / claim.parent
             if parent is not None and _is_twin(load(parent), claim):
                 yield parent, folder
+
+
+def _folders(workspace: Workspace) -> list[Path]:
+    """Every experiment's, by name: to compare whole paths takes six times as long."""
+    return sorted(workspace.experiments.glob("????-??-??_*"), key=lambda folder: folder.name)
 
 
 def _is_twin(local: Experiment, paid: Experiment) -> bool:

@@ -3,6 +3,7 @@
 import json
 import random
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golf.cli import main
-from golf.desk.sweep import plan, record
+from golf.desk.sweep import plan, ranking, record
 from golf.desk.sweep.effects import main_effects
 from golf.desk.sweep.fractional import fraction
 from golf.desk.sweep.ranking import cut, flattery
@@ -19,7 +20,7 @@ from golf.desk.sweep.recommendation import SweepReport, recommend
 from golf.desk.sweep.record import Outcome
 from golf.desk.sweep.specification import Specification, parse
 from golf.errors import UnreadableInput
-from golf.measure.significance import Pooled
+from golf.measure.significance import Pooled, welch
 from golf.report import sweeps
 
 
@@ -99,6 +100,27 @@ def test_s74_the_better_of_two_of_luck_is_named_in_at_most_one_sweep_of_twenty(t
     source = random.Random(5)
     alone = sum(cut({"a": _drawn(source), "b": _drawn(source)}, top=top).best_is_alone for _ in range(1000))
     assert alone <= 70  # 5 %, and three standard deviations; either may turn out to be the better one
+
+
+def test_s74_own_noise_is_welch_s() -> None:
+    a, b = (1.0, 1.1, 0.9, 1.05), (1.2, 1.5, 0.9, 1.3, 1.25)
+    found = ranking._error(ranking.Placed("a", a), ranking.Placed("b", b), Pooled(9.0, 3))
+    assert found[1] == pytest.approx(welch(a, b).df)
+    assert found[0] == pytest.approx((statistics.variance(a) / 4 + statistics.variance(b) / 5) ** 0.5)
+
+
+def test_s74_a_report_of_many_runs_takes_seconds() -> None:
+    """It looked through all rows for each combination: 100,000 runs took over 52 s."""
+    said = spec(grid={"a": list(range(4000))}, seeds=list(range(8)))
+    planned = plan.plan(said, Path("/x/s"), Path("/x"), limit=4000)
+    rows = [
+        Outcome(point=one.name, seed=seed, digest=one.digest, status="done", score=1 + noise(one.name, seed))
+        for one in planned.points
+        for seed in planned.seeds
+    ]
+    began = time.process_time()
+    recommend(said, planned, record.Record(outcomes=rows, stale=0, damaged=0))
+    assert time.process_time() - began < 6
 
 
 def _drawn(source: random.Random) -> list[float]:

@@ -7,12 +7,13 @@ own noise (Welch): a rate at the edge of divergence moves ten times as far as it
 not to be seen, and the noise of all combinations is pooled.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from golf.measure.significance import CONFIDENCE, Pooled, Spread, more_seeds, pool, t_cdf, t_quantile, welch
+from golf.measure.significance import CONFIDENCE, Pooled, Spread, more_seeds, pool, t_cdf, t_quantile
 
 OWN_SEEDS = 4
 """Seeds from which on a combination's own spread is believed."""
@@ -83,8 +84,9 @@ def cut(
         return Cut("too_few_seeds", tuple(placed), top, tuple(one.name for one in placed), None, gap, None, (), False)
     pairs = _orders(len(placed), top)
     chosen, rest = placed[:top], placed[top:]
-    unshown = [(a, b) for a in chosen for b in rest if not _shows(a, b, sign, noise, pairs)]
-    unshown.sort(key=lambda pair: _p(*pair, sign, noise), reverse=True)
+    chances = [(_p(a, b, sign, noise), (a, b)) for a in chosen for b in rest]
+    open_ = [one for one in chances if one[0] >= (1 - CONFIDENCE) / pairs]
+    unshown = [pair for _, pair in sorted(open_, key=lambda one: one[0], reverse=True)]
     in_question = {one.name for pair in unshown for one in pair}
     return Cut(
         "too_few_seeds" if unshown else "settled",
@@ -135,13 +137,19 @@ def _needed(a: Placed, b: Placed, noise: Pooled, pairs: int) -> float:
 def _error(a: Placed, b: Placed, noise: Pooled) -> tuple[float, float]:
     """Of a difference of means, with its degrees of freedom."""
     if _has_own(a) and _has_own(b):
-        error = math.sqrt(sum(statistics.variance(one.scores) / len(one.scores) for one in (a, b)))
-        return error, welch(a.scores, b.scores).df
+        parts = [(_variance(one.scores) / len(one.scores), len(one.scores) - 1) for one in (a, b)]
+        square = sum(part for part, _ in parts)  # Welch and Satterthwaite, as golf.measure.significance.welch
+        return math.sqrt(square), square**2 / sum(part**2 / df for part, df in parts)
     return noise.std * math.sqrt(1 / len(a.scores) + 1 / len(b.scores)), noise.df
 
 
 def _has_own(one: Placed) -> bool:
-    return len(one.scores) >= OWN_SEEDS and statistics.variance(one.scores) > 0
+    return len(one.scores) >= OWN_SEEDS and _variance(one.scores) > 0
+
+
+@functools.lru_cache(maxsize=16_384)
+def _variance(scores: tuple[float, ...]) -> float:
+    return statistics.variance(scores)  # exact, and so slow that each combination's is worked out once
 
 
 def _p(better: Placed, worse: Placed, sign: float, noise: Pooled) -> float:

@@ -82,7 +82,8 @@ def recommend(
     Raises:
         UnreadableInput: no run has a score yet.
     """
-    by_point = {one.name: rows.of(one.name) for one in planned.points}
+    found_rows = rows.by_point()
+    by_point = {one.name: found_rows.get(one.name, {}) for one in planned.points}
     scores = {name: [one.score for one in own.values() if one.score is not None] for name, own in by_point.items()}
     if not any(scores.values()):
         how = f"{'golf sweep run, or ' if spec.hypothesis else ''}bash {planned.script}"

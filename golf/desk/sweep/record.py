@@ -55,10 +55,15 @@ class Record(Noun):
 
     def of(self, point: str) -> dict[int, Outcome]:
         """A point's rows by seed; the last one of each that is done, else the last."""
-        found: dict[int, Outcome] = {}
+        return self.by_point().get(point, {})
+
+    def by_point(self) -> dict[str, dict[int, Outcome]]:
+        """As `of`, for every point that has rows, in one pass."""
+        found: dict[str, dict[int, Outcome]] = {}
         for one in self.outcomes:
-            if one.point == point and (one.status == "done" or one.seed not in found):
-                found[one.seed] = one
+            own = found.setdefault(one.point, {})
+            if one.status == "done" or one.seed not in own:
+                own[one.seed] = one
         return found
 
 

@@ -1,8 +1,9 @@
 """`golf jobs`, `golf job`, `golf wait`, `golf cancel`, `golf reap`."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from golf.cli import verb
 from golf.jobs.local import LocalJobs
@@ -147,6 +148,17 @@ def finished(workspace: Workspace, job: Job, title: str) -> Job:
         failure.exit_code = 1 if ended.exit_code == 1 else 2
         raise failure
     return ended
+
+
+@contextlib.contextmanager
+def telling_what_goes_on(going: Callable[[], Mapping[str, str]]) -> Iterator[None]:
+    """Ctrl-C leaves several runs, which are jobs of their own: say which go on, and how to end each (name → job id)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for name, job in going().items():
+            print(f"golf: {name} goes on and will be kept; to end it: golf cancel {job}", file=sys.stderr)
+        raise
 
 
 def follow(local: LocalJobs, job: Job, title: str, timeout_s: float | None = None) -> Job:

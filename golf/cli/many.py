@@ -101,10 +101,13 @@ def run_several(workspace: Workspace, names: Sequence[str], parallel: int, as_js
 
 
 def _play(workspace: Workspace, names: Sequence[str], parallel: int, title: str) -> list:
-    from golf.play import many
+    from golf.cli import jobs
+    from golf.play import experiments, many
 
     def tell(done: int, total: int, what: str) -> None:
         print(f"{done}/{total}  {what}", file=sys.stderr, flush=True)
 
     print(title, file=sys.stderr)
-    return many.play_all(workspace, names, at_once=parallel, on_change=tell)
+    folders = [experiments.find(workspace, name).name for name in names]
+    with jobs.telling_what_goes_on(lambda: many.going(workspace, folders)):
+        return many.play_all(workspace, names, at_once=parallel, on_change=tell)

@@ -1,13 +1,11 @@
 """`golf sweep …`: many values of a few settings, planned, played, reported, and as a goal."""
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golf.cli import verb
+from golf.cli import jobs, verb
 
 if TYPE_CHECKING:
     from golf.desk.sweep.plan import SweepPlan
@@ -111,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     spec, planned, folder, root, out = _planned(arguments, workspace=workspace)
     unscored: list[str] = []
     if not arguments.dry_run:
-        with _telling_what_goes_on(workspace, spec), render.progress("sweep") as bar:
+        with jobs.telling_what_goes_on(lambda: play.going(spec, workspace)), render.progress("sweep") as bar:
 
             def tell(done: int, total: int, what: str) -> None:
                 bar.update(spec.name, done, total, what, unit="point")
@@ -136,19 +134,6 @@ def run(arguments: argparse.Namespace) -> int:
     for told in unscored[:UNSCORED_SHOWN]:
         print(f"golf sweep: no score of {told}", file=sys.stderr)
     return 0 if arguments.dry_run or now.done == now.points else 1
-
-
-@contextlib.contextmanager
-def _telling_what_goes_on(workspace: "Workspace", spec: "Specification") -> Iterator[None]:
-    """Ctrl-C leaves the sweep, whose runs are jobs of their own: say which go on, and how to end them."""
-    from golf.desk.sweep import play
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        for subject, job in play.going(spec, workspace).items():
-            print(f"golf sweep: {subject} goes on and will be kept; to end it: golf cancel {job}", file=sys.stderr)
-        raise
 
 
 def report(arguments: argparse.Namespace) -> int:

@@ -41,32 +41,32 @@ def play_all(
         else:
             ended[folder.name] = _played(workspace, folder.name, "", was_there=True)
     on_change(len(ended), len(folders), f"{len(ended)} were played before")
-    jobs, going = LocalJobs(workspace), _going(workspace, waiting)
-    waiting = [name for name in waiting if name not in going]
-    while waiting or going:
-        while waiting and len(going) < at_once:
+    jobs, playing = LocalJobs(workspace), going(workspace, waiting)
+    waiting = [name for name in waiting if name not in playing]
+    while waiting or playing:
+        while waiting and len(playing) < at_once:
             name = waiting.pop(0)
             try:
-                going[name] = start.start_run(workspace, name).id
+                playing[name] = start.start_run(workspace, name).id
             except AmbiguousInput:  # somebody else has begun it, or finished it
-                going |= _going(workspace, [name])
-                if name not in going:
+                playing |= going(workspace, [name])
+                if name not in playing:
                     ended[name] = _played(workspace, name, "played by another")
             except GolfError as error:
                 ended[name] = Played(experiment=name, val_bpb=None, status=str(error), was_there=False)
                 on_change(len(ended), len(folders), f"{name}: {error}")
-        for name, job in [(name, jobs.get(job_id)) for name, job_id in going.items()]:
+        for name, job in [(name, jobs.get(job_id)) for name, job_id in playing.items()]:
             if job.ended_at is not None:
-                del going[name]
+                del playing[name]
                 record.recover(workspace)
                 ended[name] = _played(workspace, name, _why(job))
                 on_change(len(ended), len(folders), f"{name}: {ended[name].status}")
-        if waiting or going:
+        if waiting or playing:
             time.sleep(POLL_S)
     return [ended[folder.name] for folder in folders]
 
 
-def _going(workspace: Workspace, names: Sequence[str]) -> dict[str, str]:
+def going(workspace: Workspace, names: Sequence[str]) -> dict[str, str]:
     """Which of them are being played, with their jobs' ids."""
     rows = JobStore(workspace).recent(1000, ("queued", "running"))
     return {row.subject: row.id for row in rows if row.kind == "run" and row.subject in names}

@@ -55,6 +55,29 @@ def test_a_sweep_that_was_killed_goes_on_without_playing_anything_twice(course_w
     assert sorted(rows) == sorted(set(rows)) and len(rows) == 4
 
 
+def test_ctrl_c_leaves_several_runs_and_says_how_to_end_them(course_workspace: Workspace) -> None:
+    for name in ("a", "b"):
+        experiments.claim(
+            course_workspace, name, hypothesis="h", script=BASELINE, tier="tiny", env={"ITERATIONS": "100000"}
+        )
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "golf.cli", "run", "a", "b"],
+        cwd=course_workspace.root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    store = JobStore(course_workspace)
+    eventually(lambda: store.path.exists() and any(row.state == "running" for row in store.recent()), 120)
+    begun.send_signal(signal.SIGINT)
+    _, told = begun.communicate(timeout=60)
+    (row,) = store.recent()
+    try:
+        assert begun.returncode == 130
+        assert f"{row.subject} goes on and will be kept; to end it: golf cancel {row.id}" in told
+    finally:
+        main(["cancel", row.id])
+
+
 def test_a_tournament_is_played_to_its_winner_and_asked_again_changes_nothing(
     course_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,7 +149,7 @@ class Row:
     note: str = ""
     """What the reader must know: the floor, its distance, why a goal is out of reach."""
     left_out: str | None = None
-    """The hardware this machine lacks for it; such a row is shown as left out, and is no pass. For nothing else."""
+    """The hardware or data this machine lacks for it; such a row is shown as left out, and is no pass. For nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,9 +277,9 @@ def run_row(row: Row) -> list[Outcome]:
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """0: every goal is met; 1: one is missed; 2: a row could not be run, or there was none at all."""
+    """0: every goal is met; 1: one is missed; 2: a row could not be run, or none was run at all."""
     verdicts = {outcome.verdict for outcome in outcomes}
-    if "error" in verdicts or not outcomes:
+    if "error" in verdicts or verdicts <= {"left out"}:
         return 2
     return 1 if "missed" in verdicts else 0
 

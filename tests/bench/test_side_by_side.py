@@ -115,6 +115,13 @@ def test_a_row_for_hardware_that_is_not_here_is_left_out_and_is_not_prepared():
     assert outcome.verdict == "left out"
 
 
+def test_rows_left_out_are_no_pass_by_themselves_and_take_none_from_the_others():
+    left_out = frame.Outcome(row="", baseline_is="", verdict="left out")
+    met = frame.run_row(row(costing(1), costing(1), frame.at_most("wall_s", 2)))
+    assert frame.exit_code([left_out, left_out]) == 2
+    assert frame.exit_code([*met, left_out]) == 0
+
+
 def test_a_figure_that_is_no_number_meets_no_goal():
     for goal in (frame.at_most("x", 1), frame.times_less("x", 1), frame.absolute("x", 1), frame.at_most_more("x", 1)):
         assert not goal.is_met(float("nan"))

@@ -149,7 +149,7 @@ class Row:
     note: str = ""
     """What the reader must know: the floor, its distance, why a goal is out of reach."""
     left_out: str | None = None
-    """The hardware or data this machine lacks for it; such a row is shown as left out, and is no pass. For nothing else."""
+    """The hardware or data this machine lacks for it; such a row is left out, and is no pass. For nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Workspaces to test in: real git repositories with a golf.toml, and one in which a round was really played."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from golf.workspace import Workspace
 
 settings.register_profile("untimed", deadline=None)  # how long a thing takes is for bench/, not for tests
 settings.load_profile("untimed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: children would never hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -214,6 +214,7 @@ class Confined:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "TMPDIR": scratch,
                 "XDG_CACHE_HOME": scratch,
+                "TORCHINDUCTOR_CACHE_DIR": scratch,  # torch sets it for its children once it has compiled anything
                 **self._env,
                 process.JOB_MARK: place.name,
             },

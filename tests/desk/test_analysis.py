@@ -13,8 +13,8 @@ from scene import scored
 
 from golf.cli import main
 from golf.desk.analysis import associations, query, ranking, runs
-from golf.desk.expression import Expression
 from golf.desk.analysis.runs import PastRun
+from golf.desk.expression import Expression
 from golf.errors import BadConfig, NotFound
 from golf.report.associations import page
 from golf.workspace import Workspace

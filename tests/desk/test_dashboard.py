@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from desk.datasets_hub import TOKEN, DatasetsHub
+from desk.trackio_place import trackio_folder
 from scene import scored
 
 from golf.workspace import Workspace
@@ -140,18 +141,19 @@ def test_a_run_that_was_deleted_is_not_published(tmp_path: Path) -> None:
     from golf.desk.tracking.publish import gather
     from golf.desk.tracking.trackio_store import TrackioTracker, database
 
+    place = trackio_folder(tmp_path)
     for name in ("kept", "withdrawn"):
-        tracker = TrackioTracker(tmp_path, "course")
+        tracker = TrackioTracker(place, "withdrawing")
         tracker.start(name, {"NOTE": f"{name}-idea " * 500}, {}, key=name)
         tracker.log({"loss": 1.0}, 1)
         tracker.finish({"val_bpb": 1.0})
-    path = database(tmp_path, "course")
+    path = database(place, "withdrawing")
     with contextlib.closing(sqlite3.connect(path)) as store, store:
         store.execute("pragma secure_delete = off")
         store.execute("delete from configs where run_name = 'withdrawn'")
         store.execute("delete from metrics where run_name = 'withdrawn'")
-    files, _, runs = gather(None, tmp_path, "course", [], "me/runs")
-    assert runs == 1 and b"kept-idea" in files["trackio/course.db"]
+    files, _, runs = gather(None, place, "withdrawing", [], "me/runs")
+    assert runs == 1 and b"kept-idea" in files["trackio/withdrawing.db"]
     assert not [name for name, data in files.items() if b"withdrawn-idea" in data]
 
 

@@ -109,6 +109,14 @@ def test_s75_the_exported_file_tells_nothing_of_this_machine(exported: tuple[Pat
             assert secret.encode() not in data, f"{name} holds {secret}"
 
 
+def test_s75_a_cache_of_torch_that_lies_out_of_reach_is_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """torch itself names it to its children, once anything was compiled in a process."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "elsewhere"))
+    assert main(["export", *factory(tmp_path), "--out", str(tmp_path / "out"), "--json"]) == 0, capsys.readouterr().err
+
+
 def test_s75_a_model_that_differs_is_refused_and_nothing_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -155,7 +155,7 @@ def _result(name: str, tier: str, status: str, bpb: float, number: int) -> Resul
         run_id=f"2026010100-{number:08}{tier}",
         commit=f"{number:040x}",
         tier=tier,
-        status=status,  # type: ignore[arg-type]
+        status=status,
         promoted="no",
         hypothesis="h",
         val_bpb=bpb,

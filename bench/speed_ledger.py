@@ -109,7 +109,7 @@ def _row(number: int, chance: random.Random) -> LedgerRow:
         val_bpb=None if status == "crash" else round(1.1 + chance.random(), 6),
         artifact_bytes=15_000_000 + chance.randrange(900_000),
         memory_gb=10.5,
-        status=status,  # type: ignore[arg-type]
+        status=status,
         promoted="no",
         cost_usd=0.5 if tier == "h100x8" else 0.0,
         description=f"2026-01-{1 + number % 28:02}_idea{number}: a wider thing, number {number}",

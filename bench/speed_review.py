@@ -69,7 +69,7 @@ def _slowest(scratch: Path) -> Sides:
 
     def p95(side: object) -> Sample:
         begin = time.perf_counter()
-        times = [timed(side).figures["cpu_s"] for _ in range(REVIEWS)]  # type: ignore[arg-type]
+        times = [timed(side).figures["cpu_s"] for _ in range(REVIEWS)]
         return Sample({"p95_s": statistics.quantiles(times, n=20)[-1], "wall_s": time.perf_counter() - begin})
 
     return Sides(baseline=lambda: p95(lambda: ast.parse(text)), ours=lambda: p95(lambda: review_submission(folder)))

@@ -107,7 +107,7 @@ def _watched(survey: Callable[[], object]) -> Sample:
 
 
 def _all(_: object, field: object) -> None:
-    entries = len(field.entries)  # type: ignore[attr-defined]
+    entries = len(field.entries)
     if entries != SUBMISSIONS:
         raise AssertionError(f"{entries} submissions were placed, there are {SUBMISSIONS}")
 

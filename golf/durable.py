@@ -91,7 +91,7 @@ def append_line(
         file = open(path, "ab+")  # noqa: SIM115 (the block below closes it)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "ab+")  # noqa: SIM115
+        file = open(path, "ab+")  # noqa: SIM115 (as above)
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)  # on the file itself: no lock files in people's folders
         size = file.seek(0, os.SEEK_END)

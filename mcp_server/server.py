@@ -120,7 +120,7 @@ def _of_any_noun(function: Callable[..., Any]) -> Callable[..., Any]:
 
     An answer that is a subclass keeps all of its fields.
     """
-    function.__signature__ = inspect.signature(function).replace(return_annotation=Noun)  # type: ignore[attr-defined]
+    function.__signature__ = inspect.signature(function).replace(return_annotation=Noun)  # type: ignore[attr-defined] # what inspect asks first
     return function
 
 

@@ -120,7 +120,7 @@ class Expression:
             self._check(one, depth + 1)
 
     def _refused(self, node: ast.AST) -> BadConfig:
-        written = ast.get_source_segment(self.text, node) if isinstance(node, ast.expr) else None  # type: ignore[arg-type]
+        written = ast.get_source_segment(self.text, node) if isinstance(node, ast.expr) else None
         return BadConfig(f"a {self.what} cannot have {(written or type(node).__name__)[:80]!r}. {self._allowed}")
 
     def _value(self, node: ast.AST, names: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import side_by_side as frame  # noqa: E402, a script's neighbour, not part of the package
-import speed  # noqa: E402
+import speed  # noqa: E402, likewise
 
 COSTS = st.floats(min_value=1e-6, max_value=1e6)
 

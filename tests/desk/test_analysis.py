@@ -40,7 +40,7 @@ def simulated(seed: int, n: int = 10, effect: float = 0.0, knobs: int = 6) -> li
     for place in range(n):
         values = {f"knob{k}": float(generator.normal()) for k in range(knobs)}
         values["real"] = float(generator.normal())
-        values["optimizer"] = str(generator.choice(["adam", "muon"]))  # type: ignore[assignment]
+        values["optimizer"] = str(generator.choice(["adam", "muon"]))
         found.append(past(place, 1.2 - effect * values["real"] + 0.01 * float(generator.normal()), **values))
     return found
 
@@ -62,7 +62,7 @@ def test_s76_a_known_synthetic_correlation_is_found_and_nothing_else() -> None:
 
 
 def test_s76_the_sign_says_which_way() -> None:
-    turned = [run.model_copy(update={"settings": {**run.settings, "real": -float(run.settings["real"])}})  # type: ignore[arg-type]
+    turned = [run.model_copy(update={"settings": {**run.settings, "real": -float(run.settings["real"])}})
               for run in simulated(7, effect=0.05)]  # fmt: skip
     assert of(associations.of_runs(turned), "real").verdict == "worse"
 

@@ -209,7 +209,7 @@ def test_s74_what_cannot_be_played_is_said_before_anything_is(
 def test_s74_an_optuna_sweep_is_played_to_its_last_trial_and_asked_again_plays_nothing(
     course_workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("optuna")
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'caddie[optuna]'")
     written(
         course_workspace, design="optuna", grid={}, ranges={"MATRIX_LR": {"from": 0.001, "to": 0.1, "scale": "log"}},
         optuna={"trials": 3, "startup": 2},

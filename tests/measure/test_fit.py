@@ -30,7 +30,7 @@ def ran(monkeypatch) -> list[str]:
 
     def watched(data: object, codec: str, *rest: object) -> int:
         found.append(codec)
-        return size(data, codec, *rest)  # type: ignore[arg-type]
+        return size(data, codec, *rest)
 
     monkeypatch.setattr(fit, "compressed_size", watched)
     return found

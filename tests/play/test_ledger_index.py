@@ -107,7 +107,7 @@ ACTIONS = st.one_of(
 def act(workspace: Workspace, name: str, *given: object) -> None:
     path = workspace.ledger
     if name == "record" or not path.exists():
-        record(workspace, given[0] if name in ("record", "append") else row(1))  # type: ignore[arg-type]
+        record(workspace, given[0] if name in ("record", "append") else row(1))
         return
     if name == "ask":
         check(workspace)
@@ -116,7 +116,7 @@ def act(workspace: Workspace, name: str, *given: object) -> None:
     lines = content.splitlines(keepends=True)
     at = int(given[0] * max(0, len(lines) - 1)) if isinstance(given[0], float) else 0
     if name == "append":
-        ledger.append(path, given[0])  # type: ignore[arg-type]
+        ledger.append(path, given[0])
     elif name == "edit" and lines:  # within a description, without a change of the size
         cells = lines[at].split(b"\t")
         if at and len(cells) == 9 and len(cells[8]) > 2:
@@ -126,7 +126,7 @@ def act(workspace: Workspace, name: str, *given: object) -> None:
     elif name == "drop" and at:
         path.write_bytes(b"".join(lines[:at] + lines[at + 1 :]))
     elif name == "cut":
-        os.truncate(path, int(float(given[0]) * len(content)))  # type: ignore[arg-type]
+        os.truncate(path, int(float(given[0]) * len(content)))
     elif name == "replace":
         ledger.replace(path, ledger.read(path)[at:])
     elif name == "leave":

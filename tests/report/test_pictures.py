@@ -107,7 +107,7 @@ def test_no_run_of_the_front_is_beaten_in_both_and_every_other_one_is():
 
     def beaten(one: PastRun) -> bool:
         return any(
-            other is not one and other.artifact_bytes <= one.artifact_bytes and other.val_bpb <= one.val_bpb  # type: ignore[operator]
+            other is not one and other.artifact_bytes <= one.artifact_bytes and other.val_bpb <= one.val_bpb
             for other in every
         )
 

@@ -175,7 +175,7 @@ class History:
         place = Path(worktree.git(self.top, "rev-parse", "--path-format=absolute", "--git-path", "shallow"))
         return frozenset(place.read_text().split()) if place.exists() else frozenset()
 
-    @functools.lru_cache(maxsize=65536)  # noqa: B019
+    @functools.lru_cache(maxsize=65536)  # noqa: B019 - as above
     def _leads_to(self, one: str, other: str) -> bool:
         return worktree.git(self.top, "rev-list", "-1", one, f"^{other}") == ""
 

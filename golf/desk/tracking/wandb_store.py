@@ -166,7 +166,7 @@ def _read(folder: Path, run_id: str) -> StoredRun | None:
 def _records(path: Path) -> Iterator[Any]:
     """The protobuf records of a file; what a kill has torn at its end is left out."""
     _wandb()
-    from wandb.proto import wandb_internal_pb2  # pyright: ignore[reportMissingImports]
+    from wandb.proto import wandb_internal_pb2  # pyright: ignore[reportMissingImports] # an extra
 
     new_record: Any = wandb_internal_pb2.Record  # pyright: ignore[reportAttributeAccessIssue] # made by protobuf
 
@@ -205,7 +205,7 @@ def _id_of(key: str) -> str:
 def _wandb() -> Any:
     try:
         with _surroundings(None):
-            import wandb  # pyright: ignore[reportMissingImports]
+            import wandb  # pyright: ignore[reportMissingImports] # an extra
     except ImportError as error:
         raise MissingPackage("W&B is not installed here. Install it: pip install 'caddie[wandb]'") from error
     return wandb

@@ -1,6 +1,7 @@
 """Which settings go with better scores, and which of that chance or time explains as well."""
 
 from pathlib import Path
+from typing import Literal
 
 from golf.desk.analysis.associations import Analysis, Association
 from golf.report import plots
@@ -8,7 +9,7 @@ from golf.report.pictures.picture import Picture, nothing, saved
 
 NAME = "settings"
 ROWS_MAX = 24
-MARKS = {
+MARKS: dict[str, tuple[str, str, Literal["full", "none"]]] = {
     "better": ("o", plots.COLOURS[0], "full"), "worse": ("o", plots.COLOURS[0], "full"),
     "differs": ("D", plots.COLOURS[0], "full"), "with time": ("o", plots.COLOURS[1], "none"),
     "not shown": ("|", plots.QUIET, "full"),
@@ -34,7 +35,7 @@ def draw(path: Path, noun: Analysis) -> Picture:
         strength = _strength(one)
         axes.plot([0, strength], [height, height], color=colour, linewidth=1.3, zorder=2,
                   linestyle="solid" if one in noun.shown else (0, (1, 1.5)))  # fmt: skip
-        axes.plot([strength], [height], marker=marker, color=colour, ms=8, mew=1.6, fillstyle=fill, zorder=3)  # type: ignore[arg-type]
+        axes.plot([strength], [height], marker=marker, color=colour, ms=8, mew=1.6, fillstyle=fill, zorder=3)
         more = f" +{len(one.settings) - 1}" if len(one.settings) > 1 else ""
         axes.annotate(
             plots._short(one.settings[0], 34) + more, (0, height), xycoords=("axes fraction", "data"), xytext=(-8, 0),

@@ -1,7 +1,9 @@
 """What tests are set in: repositories, tiny tiers on a real course, and waiting for a fact."""
 
 import contextlib
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,6 +12,8 @@ from typing import Any
 
 from golf import database
 from golf.jobs import leases
+from golf.jobs.local import LocalJobs
+from golf.jobs.store import JobStore, Record
 from golf.play import experiments, gate, promotion, record, review, worktree
 from golf.schema import Note, Result, SeedResult
 from golf.workspace import Workspace
@@ -29,6 +33,20 @@ TINY = {
     "MAX_WALLCLOCK_SECONDS": "0",
 }
 """The naive baseline, as small as it goes: a run takes seconds."""
+
+
+def interrupted(workspace: Workspace, *argv: str) -> tuple[int, str, Record]:
+    """A `golf` command that hears Ctrl-C while its job runs: exit code, words on stderr, the job (cancelled since)."""
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "golf.cli", *argv], cwd=workspace.root, stderr=subprocess.PIPE, text=True
+    )
+    store = JobStore(workspace)
+    eventually(lambda: store.path.exists() and any(row.state == "running" for row in store.recent()), 120)
+    begun.send_signal(signal.SIGINT)
+    _, told = begun.communicate(timeout=60)
+    (row,) = store.recent()
+    LocalJobs(workspace).cancel(row.id)
+    return begun.returncode, told, row
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> None:

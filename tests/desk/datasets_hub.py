@@ -6,7 +6,6 @@ Paths, bodies and fields are those the client's source sends and reads (`HfApi.c
 
 import base64
 import hashlib
-import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from jobs.standins.xet import PACK_NOTHING, Xet
+from loopback import body_of
 
 TOKEN = "hf_standinstandinstandinstandinstandin"
 
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None: ...
 
     def _handle(self) -> None:
-        body = self._body()
+        body = body_of(self)
         hub, path = self.standin, urlsplit(self.path).path
         words = [unquote(word) for word in path.strip("/").split("/")]
         hub.requests.append(f"{self.command} {path}")
@@ -120,16 +120,6 @@ class _Handler(BaseHTTPRequestHandler):
             url = f"{hub.url}/datasets/{name}/commit/{'1' * 40}"
             return self._send(200, {"success": True, "commitOid": "1" * 40, "commitUrl": url, "hookOutput": ""})
         return self._send(404, {"error": "Not Found"})
-
-    def _body(self) -> bytes:
-        if self.headers.get("transfer-encoding", "") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        parts = io.BytesIO()
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.write(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return parts.getvalue()
 
     def _send(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from golf.desk.notebook.notebook import check
+from golf.workspace import Workspace
+
 CLAIM: dict[str, Any] = {
     "hypothesis": "a wider MLP learns more per step",
     "expected_outcome": "val_bpb 1.20 instead of 1.22",
@@ -45,3 +48,8 @@ class Repository:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "c", minute=minute)
         return self.git("rev-parse", "HEAD").strip()
+
+
+def orders(workspace: Workspace) -> dict[str, str]:
+    found = check([], workspace=workspace).experiments
+    return {one.experiment.partition("_")[2]: one.order for one in found}

@@ -4,40 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
-from repositories import CLAIM, Repository
+from repositories import CLAIM, Repository, orders
 
 from golf.cli import main
 from golf.desk.commits import staged
-from golf.desk.notebook.notebook import check
 from golf.hooks.guard import decide
 from golf.hooks.state import State
 from golf.play import experiments
 from golf.workspace import Workspace
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    root = tmp_path / "repository"
-    root.mkdir()
-    found = Repository(root)
-    found.commit(("train.py", "x = 1\n"))
-    return found
-
-
-@pytest.fixture
-def played(workspace: Workspace) -> tuple[Workspace, Repository]:
-    """A workspace with a committed baseline."""
-    repository = Repository(workspace.root)
-    repository.write("train_gpt.py", "x = 1\n")
-    experiments.claim(workspace, "base", script=workspace.root / "train_gpt.py", **CLAIM)
-    repository.commit((".gitignore", ".golf/\n"))
-    return workspace, repository
-
-
-def orders(workspace: Workspace) -> dict[str, str]:
-    found = check([], workspace=workspace).experiments
-    return {one.experiment.partition("_")[2]: one.order for one in found}
-
 
 ZIP = b"PK\x03\x04" + bytes(5000)
 """What torch.save writes begins so."""
@@ -166,9 +140,9 @@ def test_s79_the_hook_for_the_pre_commit_framework_names_verbs_that_exist() -> N
 
 
 def test_s71_the_commit_hook_wants_the_note_before_the_code(
-    played: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch
+    claimed: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace, repository = played
+    workspace, repository = claimed
     monkeypatch.chdir(workspace.root)
     assert main(["check-commit", "--install"]) == 0
     folder = "experiments/2026-05-01_by-hand"
@@ -184,9 +158,9 @@ def test_s71_the_commit_hook_wants_the_note_before_the_code(
 
 
 def test_s71_the_commit_hook_lets_a_claim_of_golf_new_in_at_once(
-    played: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch
+    claimed: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace, repository = played
+    workspace, repository = claimed
     monkeypatch.chdir(workspace.root)
     assert main(["check-commit", "--install"]) == 0
     folder = experiments.claim(workspace, "wider", parent="base", **CLAIM)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from repositories import CLAIM, Repository
+from repositories import CLAIM, Repository, orders
 from scene import scored
 
 from golf.cli import main
@@ -21,15 +21,6 @@ NOTE = (
     "# Wider\n\n## Hypothesis\n\nA wider MLP learns more per step.\n\n## Expected outcomes\n\nval_bpb 1.20, now 1.22.\n"
     "\n## Rollback criteria\n\nAbove 1.22 after 500 steps.\n"
 )
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    root = tmp_path / "repository"
-    root.mkdir()
-    found = Repository(root)
-    found.commit(("train.py", "x = 1\n"))
-    return found
 
 
 def checked(repository: Repository, **options: Any) -> Notebook:
@@ -380,25 +371,10 @@ def test_s71_a_run_of_caddies_own_remembers_its_claim_without_any_commit(workspa
 # --- Caddie's own claims -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def played(workspace: Workspace) -> tuple[Workspace, Repository]:
-    """A workspace with a committed baseline."""
-    repository = Repository(workspace.root)
-    repository.write("train_gpt.py", "x = 1\n")
-    experiments.claim(workspace, "base", script=workspace.root / "train_gpt.py", **CLAIM)
-    repository.commit((".gitignore", ".golf/\n"))
-    return workspace, repository
-
-
-def orders(workspace: Workspace) -> dict[str, str]:
-    found = check([], workspace=workspace).experiments
-    return {one.experiment.partition("_")[2]: one.order for one in found}
-
-
 def test_s71_a_claim_of_golf_new_proves_itself_though_all_is_committed_at_once(
-    played: tuple[Workspace, Repository],
+    claimed: tuple[Workspace, Repository],
 ) -> None:
-    workspace, repository = played
+    workspace, repository = claimed
     folder = experiments.claim(workspace, "wider", parent="base", **CLAIM)
     (folder / "train_gpt.py").write_text("x = 2\n")
     assert orders(workspace) == {"base": "no code", "wider": "note first"}
@@ -407,8 +383,8 @@ def test_s71_a_claim_of_golf_new_proves_itself_though_all_is_committed_at_once(
     assert check([], workspace=workspace).exit_code == 0
 
 
-def test_s71_a_script_that_was_changed_before_the_claim_came_first(played: tuple[Workspace, Repository]) -> None:
-    workspace, repository = played
+def test_s71_a_script_that_was_changed_before_the_claim_came_first(claimed: tuple[Workspace, Repository]) -> None:
+    workspace, repository = claimed
     repository.write("mine.py", "x = 7\n")
     experiments.claim(workspace, "mine", parent="base", script=workspace.root / "mine.py", **CLAIM)
     assert orders(workspace)["mine"] == "code first"
@@ -416,8 +392,8 @@ def test_s71_a_script_that_was_changed_before_the_claim_came_first(played: tuple
     assert orders(workspace)["mine"] == "code first"
 
 
-def test_s71_a_claim_reworded_since_is_left_to_git(played: tuple[Workspace, Repository]) -> None:
-    workspace, _ = played
+def test_s71_a_claim_reworded_since_is_left_to_git(claimed: tuple[Workspace, Repository]) -> None:
+    workspace, _ = claimed
     folder = experiments.claim(workspace, "wider", parent="base", **CLAIM)
     (folder / "train_gpt.py").write_text("x = 2\n")
     config = folder / experiments.CONFIG
@@ -425,14 +401,14 @@ def test_s71_a_claim_reworded_since_is_left_to_git(played: tuple[Workspace, Repo
     assert orders(workspace)["wider"] == "cannot tell"
 
 
-def test_s71_settings_alone_are_no_code(played: tuple[Workspace, Repository]) -> None:
-    workspace, _ = played
+def test_s71_settings_alone_are_no_code(claimed: tuple[Workspace, Repository]) -> None:
+    workspace, _ = claimed
     experiments.claim(workspace, "longer", parent="base", env={"ITERATIONS": "9"}, **CLAIM)
     assert orders(workspace)["longer"] == "no code"
 
 
-def test_a_claim_touches_neither_branch_nor_index_nor_files(played: tuple[Workspace, Repository]) -> None:
-    workspace, repository = played
+def test_a_claim_touches_neither_branch_nor_index_nor_files(claimed: tuple[Workspace, Repository]) -> None:
+    workspace, repository = claimed
     before = [repository.git("rev-parse", "HEAD"), repository.git("ls-files", "--stage")]
     folder = experiments.claim(workspace, "wider", parent="base", **CLAIM)
     assert [repository.git("rev-parse", "HEAD"), repository.git("ls-files", "--stage")] == before
@@ -485,9 +461,9 @@ def test_s68_a_repetition_keeps_a_report_until_it_has_its_own(workspace: Workspa
 
 
 def test_s71_the_verb_exits_by_what_it_found_and_prints_the_noun(
-    played: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    claimed: tuple[Workspace, Repository], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workspace, repository = played
+    workspace, repository = claimed
     monkeypatch.chdir(workspace.root)
     assert main(["notebook"]) == 0
     assert "experiments: 1: 1 no code" in capsys.readouterr().out

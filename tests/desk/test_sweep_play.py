@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import eventually, scored
+from scene import eventually, interrupted, scored
 
 from golf.cli import main
 from golf.desk.sweep import plan, play
@@ -167,23 +167,11 @@ def test_s74_what_cannot_be_started_is_said(workspace: Workspace, capsys: pytest
     assert "golf sweep: no score of " in told and "_lr-matrix_lr0.01: no " in told
 
 
-def test_s74_ctrl_c_says_which_runs_go_on_and_how_to_end_them(
-    course_workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_s74_ctrl_c_says_which_runs_go_on_and_how_to_end_them(course_workspace: Workspace) -> None:
     written(course_workspace, fixed={"ITERATIONS": 100_000})
-    begun = subprocess.Popen(
-        [sys.executable, "-m", "golf.cli", "sweep", "run"], cwd=course_workspace.root, stderr=subprocess.PIPE, text=True
-    )
-    store = JobStore(course_workspace)
-    eventually(lambda: store.path.exists() and any(row.state == "running" for row in store.recent()), 120)
-    begun.send_signal(signal.SIGINT)
-    _, told = begun.communicate(timeout=60)
-    (row,) = store.recent()
-    try:
-        assert begun.returncode == 130
-        assert f"{row.subject} goes on and will be kept; to end it: golf cancel {row.id}" in told
-    finally:
-        main(["cancel", row.id])
+    code, told, row = interrupted(course_workspace, "sweep", "run")
+    assert code == 130
+    assert f"{row.subject} goes on and will be kept; to end it: golf cancel {row.id}" in told
 
 
 @pytest.mark.parametrize(

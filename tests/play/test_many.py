@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scene import eventually
+from scene import eventually, interrupted
 
 from golf.cli import main
 from golf.jobs.store import JobStore
@@ -60,22 +60,9 @@ def test_ctrl_c_leaves_several_runs_and_says_how_to_end_them(course_workspace: W
         experiments.claim(
             course_workspace, name, hypothesis="h", script=BASELINE, tier="tiny", env={"ITERATIONS": "100000"}
         )
-    begun = subprocess.Popen(
-        [sys.executable, "-m", "golf.cli", "run", "a", "b"],
-        cwd=course_workspace.root,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    store = JobStore(course_workspace)
-    eventually(lambda: store.path.exists() and any(row.state == "running" for row in store.recent()), 120)
-    begun.send_signal(signal.SIGINT)
-    _, told = begun.communicate(timeout=60)
-    (row,) = store.recent()
-    try:
-        assert begun.returncode == 130
-        assert f"{row.subject} goes on and will be kept; to end it: golf cancel {row.id}" in told
-    finally:
-        main(["cancel", row.id])
+    code, told, row = interrupted(course_workspace, "run", "a", "b")
+    assert code == 130
+    assert f"{row.subject} goes on and will be kept; to end it: golf cancel {row.id}" in told
 
 
 def test_a_tournament_is_played_to_its_winner_and_asked_again_changes_nothing(

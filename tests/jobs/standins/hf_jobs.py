@@ -7,7 +7,6 @@ mount path is made to point. A job is ended at its `timeoutSeconds` and billed b
 """
 
 import contextlib
-import io
 import json
 import math
 import os
@@ -26,6 +25,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psutil
+from loopback import body_of
 from standins.xet import PACK_NOTHING, Xet
 
 TOKEN = "hf_standinstandinstandinstandinstandin"
@@ -242,22 +242,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         try:
-            body = self._body()
+            body = body_of(self)
             self._answer(body)
         except (ConnectionError, OSError, ValueError):
             self.close_connection = True
 
     do_GET = do_POST = do_HEAD = _handle
-
-    def _body(self) -> bytes:
-        if self.headers.get("transfer-encoding", "") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        parts = io.BytesIO()
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.write(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return parts.getvalue()
 
     def _answer(self, body: bytes) -> None:
         hub, url = self.standin, urlsplit(self.path)

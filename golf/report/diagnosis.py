@@ -76,7 +76,7 @@ def picture(path: Path, noun: Diagnosis) -> Path:
         raise UnreadableInput(f"nothing to draw in {path.name}: no log states a loss")
     kind = noun.curves[0].quantity
     curves = [curve for curve in noun.curves if curve.quantity == kind][:CURVES_MAX]
-    figure, axes = plots._figure(height_px=600)
+    figure, axes = plots.new_figure(height_px=600)
     labels: list[Any] = []
     settled: list[float] = []
     for index, curve in enumerate(curves):
@@ -84,7 +84,7 @@ def picture(path: Path, noun: Diagnosis) -> Path:
         axes.plot(*zip(*curve.points, strict=True), color=colour, linewidth=1.4)
         settled += [y for _, y in curve.points[len(curve.points) // 10 :]]
         labels.append(
-            plots._Label(curve.points[-1][1], f"{plots._short(_name(curve))}  {curve.points[-1][1]:.3f}", colour)
+            plots.Label(curve.points[-1][1], f"{plots.short(_name(curve))}  {curve.points[-1][1]:.3f}", colour)
         )
     low, high = min(settled), max(settled)
     margin = 0.06 * ((high - low) or 1.0)
@@ -97,10 +97,10 @@ def picture(path: Path, noun: Diagnosis) -> Path:
             one.code.replace("_", " ").lower(), (one.first_step or 0, 1 - 0.05 * (index % 6)),
             xycoords=("data", "axes fraction"), xytext=(3, -9), textcoords="offset points", fontsize=7.5, color=colour,
         )  # fmt: skip
-    plots._label_right(axes, labels)
-    plots._words(axes, f"{noun.subject}: {noun.verdict}", UNITS[kind], "step")
-    plots._caption(figure, "shaded: where a finding lies")
-    return plots._save(figure, path)
+    plots.label_right(axes, labels)
+    plots.set_words(axes, f"{noun.subject}: {noun.verdict}", UNITS[kind], "step")
+    plots.set_caption(figure, "shaded: where a finding lies")
+    return plots.save(figure, path)
 
 
 def _spans(findings: Sequence[Trouble]) -> list[Trouble]:

@@ -32,7 +32,7 @@ LABEL_CHARS = 16
 
 
 @dataclass
-class _Label:
+class Label:
     """Text wanted at height `y` of the right edge; `size` is its height in points."""
 
     y: float
@@ -71,14 +71,14 @@ def loss_curve(
         raise UnreadableInput(f"nothing to draw in {path.name}: the log holds no validation score. Set VAL_LOSS_EVERY")
     references = {name: value for name, value in references.items() if math.isfinite(value)}
 
-    figure, axes = _figure(height_px=600)
+    figure, axes = new_figure(height_px=600)
     end = max((x for points in lines.values() for x, _ in points), default=1.0) or 1.0
     axes.set_xlim(0, end * 1.02)
-    axes.set_ylim(*_limits(lines, references, final))
-    labels: list[_Label] = []
+    axes.set_ylim(*limits(lines, references, final))
+    labels: list[Label] = []
     for name, value in references.items():
         axes.axhline(value, color=QUIET, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-        labels.append(_Label(value, f"{_short(name)}  {value:.3f}", QUIET))
+        labels.append(Label(value, f"{short(name)}  {value:.3f}", QUIET))
     for index, name in enumerate(names):
         colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
         points = lines.get(name, [])
@@ -89,20 +89,20 @@ def loss_curve(
             x = points[-1][0] if points else end
             axes.plot([x], [final[name]], color=colour, marker="D", ms=7, mec="white", mew=1.2, zorder=5, clip_on=False)
         if points or name in final:
-            labels.append(_Label(final.get(name, points[-1][1] if points else 0.0), "", colour, 9.0))
-            labels[-1].text = f"{_short(name)}  {labels[-1].y:.3f}"
-    _label_right(axes, labels)
-    _words(axes, f"{title}: validation BPB over training", "validation bits per byte (lower is better)", x_label)
+            labels.append(Label(final.get(name, points[-1][1] if points else 0.0), "", colour, 9.0))
+            labels[-1].text = f"{short(name)}  {labels[-1].y:.3f}"
+    label_right(axes, labels)
+    set_words(axes, f"{title}: validation BPB over training", "validation bits per byte (lower is better)", x_label)
     if not any(lines.values()):
         axes.set_xticks([])
         axes.set_xlabel("no validation score was logged during training", fontsize=9, color=QUIET)
     if final:
-        _caption(
+        set_caption(
             figure, "◆ score of the artifact after its compressed round trip; dotted: compressors on the same text"
         )
     elif references:
-        _caption(figure, "dotted: compressors on the same text")
-    return _save(figure, path)
+        set_caption(figure, "dotted: compressors on the same text")
+    return save(figure, path)
 
 
 def ladder(
@@ -123,11 +123,10 @@ def ladder(
     rungs += [(value, name, "reference") for name, value in references.items() if math.isfinite(value)]
     rungs.sort(key=lambda rung: -rung[0])
 
-    figure, axes = _figure(height_px=170 + 34 * len(rungs), left=0.35)
+    figure, axes = new_figure(height_px=170 + 34 * len(rungs), left=0.35)
     values = [value for value, _, _ in rungs]
     span = (max(values) - min(values)) or 0.1
     axes.set_xlim(min(values) - 0.06 * span, max(values) + 0.14 * span)
-    axes.set_ylim(len(rungs) - 0.4, -0.6)
     marks = {"keep": ("o", COLOURS[0]), "discard": ("X", COLOURS[1]), "reference": ("|", QUIET)}
     for height, (value, name, kind) in enumerate(rungs):
         marker, colour = marks.get(kind, ("o", QUIET))
@@ -145,33 +144,20 @@ def ladder(
             fontweight="bold" if said == " best" else "normal",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )
-        axes.annotate(
-            _short(name, 38),
-            (0, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(-8, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=9,
-            color=QUIET if kind == "reference" else INK,
-            parse_math=False,
-        )
-    axes.set_yticks([])
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
-    _words(axes, title, "", "validation bits per byte (lower is better)")
+        name_row(axes, height, short(name, 38), colour=QUIET if kind == "reference" else INK)
+    set_rows(axes, len(rungs))
+    set_words(axes, title, "", "validation bits per byte (lower is better)")
     missing = len(rows) - len(scored)
     if missing:
-        _caption(figure, f"{missing} without a score not drawn")
-    return _save(figure, path)
+        set_caption(figure, f"{missing} without a score not drawn")
+    return save(figure, path)
 
 
 def _finite(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
 
 
-def _limits(
+def limits(
     lines: Mapping[str, Sequence[tuple[float, float]]], references: Mapping[str, float], final: Mapping[str, float]
 ) -> tuple[float, float]:
     """Heights shown: everything, except that an untrained first score may not squeeze the rest into a corner."""
@@ -184,7 +170,7 @@ def _limits(
     return low - margin, high + margin
 
 
-def _label_right(axes: "Axes", labels: Sequence[_Label]) -> None:
+def label_right(axes: "Axes", labels: Sequence[Label]) -> None:
     """Write labels beside the right edge, pushed apart, with a thin line from each to the height it names."""
     bottom, top = axes.get_ylim()
     height_pt = axes.bbox.height / axes.figure.get_dpi() * 72
@@ -244,7 +230,8 @@ def apart(wanted: Sequence[float], heights: Sequence[float], bottom: float, top:
     return centres
 
 
-def _figure(height_px: int, left: float = 0.085) -> tuple["Figure", "Axes"]:
+def new_figure(height_px: int, left: float = 0.085) -> tuple["Figure", "Axes"]:
+    """A figure in the house's dress, `height_px` high, its axes from `left` (a share of its width) on."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=DPI, facecolor="white")
@@ -261,20 +248,40 @@ def _figure(height_px: int, left: float = 0.085) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _words(axes: "Axes", title: str, y_label: str, x_label: str) -> None:
+def set_words(axes: "Axes", title: str, y_label: str, x_label: str) -> None:
+    """Title and names of the axes."""
     figure = axes.get_figure()
     assert figure is not None
-    figure.text(0.02, 1 - 16 / (figure.bbox.height), _short(title, 90), fontsize=12, fontweight="bold", color=INK,
+    figure.text(0.02, 1 - 16 / (figure.bbox.height), short(title, 90), fontsize=12, fontweight="bold", color=INK,
                 va="top", parse_math=False)  # fmt: skip
     axes.set_xlabel(clean(x_label), fontsize=9, color=INK, parse_math=False)
     axes.set_ylabel(clean(y_label), fontsize=9, color=INK, parse_math=False)
 
 
-def _caption(figure: "Figure", text: str) -> None:
+def set_caption(figure: "Figure", text: str) -> None:
+    """A line below the axes: what is not drawn, and what lines and marks mean."""
     figure.text(0.02, 10 / figure.bbox.height, text, fontsize=7.5, color=QUIET, va="bottom", parse_math=False)
 
 
-def _short(text: str, limit: int = LABEL_CHARS) -> str:
+def set_rows(axes: "Axes", count: int) -> None:
+    """Make the axes a list of `count` rows, the first at the top, each at the height of its number."""
+    axes.set_ylim(count - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def name_row(
+    axes: "Axes", height: float, text: str, *, size: float = 9.0, colour: str = INK, weight: str = "normal"
+) -> None:
+    """Write a row's name left of the axes."""
+    axes.annotate(
+        text, (0, height), xycoords=("axes fraction", "data"), xytext=(-8, 0), textcoords="offset points", ha="right",
+        va="center", fontsize=size, color=colour, fontweight=weight, parse_math=False,
+    )  # fmt: skip
+
+
+def short(text: str, limit: int = LABEL_CHARS) -> str:
     """At most `limit` characters, cut in the middle: names of one family differ at their ends."""
     text = clean(text)
     if len(text) <= limit:
@@ -283,7 +290,7 @@ def _short(text: str, limit: int = LABEL_CHARS) -> str:
     return f"{text[: limit - tail - 1].rstrip()}…{text[-tail:].lstrip()}"
 
 
-def _save(figure: "Figure", path: Path, alt: str = "") -> Path:
+def save(figure: "Figure", path: Path, alt: str = "") -> Path:
     """Write the PNG; `alt` says in it what it shows."""
     picture = io.BytesIO()
     with warnings.catch_warnings():

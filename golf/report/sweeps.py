@@ -218,34 +218,21 @@ def picture(path: Path, noun: SweepReport) -> Path:
     if not scored:
         raise UnreadableInput(f"nothing to draw in {path.name}: no point has a score")
     drawn = scored[:DRAWN_MAX]
-    figure, axes = plots._figure(height_px=190 + 24 * len(drawn), left=0.35)
+    figure, axes = plots.new_figure(height_px=190 + 24 * len(drawn), left=0.35)
     values = [score for one in drawn for score in one.scores]
     span = (max(values) - min(values)) or abs(values[0]) * 0.01 or 1.0
     axes.set_xlim(min(values) - 0.06 * span, max(values) + 0.14 * span)
-    axes.set_ylim(len(drawn) - 0.4, -0.6)
     colours = {"best": plots.COLOURS[0], "in question": plots.COLOURS[4], "behind": plots.QUIET}
     for height, one in enumerate(drawn):
         colour = colours.get(one.standing, plots.QUIET)
         axes.axhline(height, color=plots.GRID, linewidth=0.8, zorder=0)
         axes.plot(one.scores, [height] * len(one.scores), "o", color=colour, ms=5, alpha=0.55, mew=0, zorder=2)
         axes.plot([one.mean or 0.0], [height], marker="|", color=colour, ms=15, mew=2.4, zorder=3)
-        axes.annotate(
-            plots._short(one.point, 38),
-            (0, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(-8, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=8.5,
-            color=plots.INK if one.standing == "best" else plots.QUIET,
-            parse_math=False,
-        )
-    axes.set_yticks([])
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
+        colour = plots.INK if one.standing == "best" else plots.QUIET
+        plots.name_row(axes, height, plots.short(one.point, 38), size=8.5, colour=colour)
+    plots.set_rows(axes, len(drawn))
     better = "lower" if noun.goal == "minimise" else "higher"
-    plots._words(axes, f"Sweep {noun.name}: {noun.verdict}", "", f"{noun.metric} ({better} is better)")
+    plots.set_words(axes, f"Sweep {noun.name}: {noun.verdict}", "", f"{noun.metric} ({better} is better)")
     left_out = f"; {len(scored) - len(drawn)} more not drawn" if len(scored) > len(drawn) else ""
-    plots._caption(figure, f"dots: seeds; bars: means; blue: shown to be best, orange: in question{left_out}")
-    return plots._save(figure, path)
+    plots.set_caption(figure, f"dots: seeds; bars: means; blue: shown to be best, orange: in question{left_out}")
+    return plots.save(figure, path)

@@ -100,7 +100,7 @@ def test_a_final_score_without_a_curve_is_still_drawn(tmp_path: Path):
 
 
 def test_an_untrained_first_score_does_not_flatten_the_rest():
-    low, high = plots._limits({"a": [(0.0, 900.0), *CURVE[1:]]}, REFERENCES, {})
+    low, high = plots.limits({"a": [(0.0, 900.0), *CURVE[1:]]}, REFERENCES, {})
     assert low < 2.2
     assert high < 7  # 900 would put all the rest on one line
 

@@ -27,7 +27,7 @@ def draw(path: Path, moments: Sequence[Moment], total_usd: float, reserve_usd: f
     """
     if not moments:
         raise nothing(NAME, "no money was reserved or spent", "The state of the budget: golf check-budget")
-    figure, axes = plots._figure(height_px=600)
+    figure, axes = plots.new_figure(height_px=600)
     span = moments[-1].at - moments[0].at
     now = moments[-1]._replace(at=moments[-1].at + max(span * 0.04, timedelta(hours=1)))  # the last state needs a width
     moments = [*moments, now]
@@ -45,21 +45,21 @@ def draw(path: Path, moments: Sequence[Moment], total_usd: float, reserve_usd: f
     axes.set_xlim(xs[0], xs[-1])
     left = total_usd - gone[-1]
     labels = [
-        plots._Label(spent[-1] / 2, f"spent  ${spent[-1]:,.2f}", plots.COLOURS[0], 9.0),
-        plots._Label((gone[-1] + top) / 2, f"left  ${left:,.2f}", plots.QUIET, 9.0),
+        plots.Label(spent[-1] / 2, f"spent  ${spent[-1]:,.2f}", plots.COLOURS[0], 9.0),
+        plots.Label((gone[-1] + top) / 2, f"left  ${left:,.2f}", plots.QUIET, 9.0),
     ]
     if gone[-1] > spent[-1]:
         labels.append(
-            plots._Label((spent[-1] + gone[-1]) / 2, f"set aside  ${gone[-1] - spent[-1]:,.2f}", plots.COLOURS[1], 9.0)
+            plots.Label((spent[-1] + gone[-1]) / 2, f"set aside  ${gone[-1] - spent[-1]:,.2f}", plots.COLOURS[1], 9.0)
         )
     if reserve_usd > 0:
         axes.axhline(total_usd - reserve_usd, color=plots.INK, linewidth=1.0, linestyle="dashed")
-        labels.append(plots._Label(total_usd - reserve_usd, f"floor  ${reserve_usd:,.0f} left", plots.INK))
-    plots._label_right(axes, labels)
+        labels.append(plots.Label(total_usd - reserve_usd, f"floor  ${reserve_usd:,.0f} left", plots.INK))
+    plots.label_right(axes, labels)
     _dates(axes)
     axes.margins(x=0)
-    plots._words(axes, "Compute credits over time", "US dollars", "time (UTC)")
-    plots._caption(
+    plots.set_words(axes, "Compute credits over time", "US dollars", "time (UTC)")
+    plots.set_caption(
         figure, "solid: spent; hatched: set aside at the worst case for runs that are not settled; grey: left"
     )
     return saved(

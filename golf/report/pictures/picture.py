@@ -34,7 +34,7 @@ def saved(figure: "Figure", path: Path, name: str, alt: str) -> Picture:
     """Write the figure with its alternative text in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     alt = clean(alt)[:ALT_MAX]
-    plots._save(figure, path, alt)
+    plots.save(figure, path, alt)
     return Picture(name=name, path=str(path), alt=alt)
 
 

@@ -46,7 +46,7 @@ def draw(
         if not records or ys[place] < ys[records[-1]]:
             records.append(place)
 
-    figure, axes = plots._figure(height_px=600)
+    figure, axes = plots.new_figure(height_px=600)
     best = ys[records[-1]]
     shown = [*ys, *references.values()]
     low = min(shown)
@@ -66,17 +66,17 @@ def draw(
         [*[xs[i] for i in records], xs[-1]], [*[ys[i] for i in records], ys[records[-1]]], drawstyle="steps-post",
         color=plots.INK, linewidth=1.6, zorder=2,
     )  # fmt: skip
-    labels = [plots._Label(best, f"record  {best:.4f}", plots.INK, 9.0)]
+    labels = [plots.Label(best, f"record  {best:.4f}", plots.INK, 9.0)]
     for name, value in references.items():
         axes.axhline(value, color=plots.QUIET, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-        labels.append(plots._Label(value, f"{plots._short(name)}  {value:.4f}", plots.QUIET))
-    plots._label_right(axes, labels)
+        labels.append(plots.Label(value, f"{plots.short(name)}  {value:.4f}", plots.QUIET))
+    plots.label_right(axes, labels)
     if is_dated:
         _dates(axes)
     else:
         axes.set_xlim(0.5, len(ys) + 0.5)
         axes.locator_params(axis="x", integer=True)
-    plots._words(
+    plots.set_words(
         axes, f"{title}: scores over time" if title else "Scores over time", "bits per byte (lower is better)",
         "day (UTC)" if is_dated else "run",
     )  # fmt: skip
@@ -87,7 +87,7 @@ def draw(
         caption.append(f"{above} above the picture, drawn at its edge")
     if missing := len(runs) - len(scored):
         caption.append(f"{missing} without a score")
-    plots._caption(figure, "; ".join(caption))
+    plots.set_caption(figure, "; ".join(caption))
     holder = scored[records[-1]][0].name
     return saved(
         figure, path, NAME,

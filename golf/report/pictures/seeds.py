@@ -27,7 +27,7 @@ def draw(path: Path, runs: Sequence[PastRun]) -> Picture:
     shown = several[-RUNS_MAX:]
     pooled = pool([run.scores for run in several])
     assert pooled is not None  # two seeds of one run are one degree of freedom
-    figure, axes = plots._figure(height_px=170 + 24 * len(shown), left=0.31)
+    figure, axes = plots.new_figure(height_px=170 + 24 * len(shown), left=0.31)
     width = 1000 * max(abs(score - statistics.fmean(run.scores)) for run in shown for score in run.scores) or 1.0
     axes.axvspan(-1000 * pooled.std, 1000 * pooled.std, color=plots.COLOURS[5], alpha=0.18, linewidth=0)
     axes.axvline(0, color=plots.QUIET, linewidth=0.8)
@@ -39,23 +39,17 @@ def draw(path: Path, runs: Sequence[PastRun]) -> Picture:
             away, [height] * len(away), linestyle="none", marker="o", ms=6, color=plots.COLOURS[0], mec="white",
             mew=0.8, zorder=3,
         )  # fmt: skip
-        axes.annotate(
-            plots._short(short_name(run), 38), (0, height), xycoords=("axes fraction", "data"), xytext=(-8, 0),
-            textcoords="offset points", ha="right", va="center", fontsize=8, color=plots.INK, parse_math=False,
-        )  # fmt: skip
+        plots.name_row(axes, height, plots.short(short_name(run), 38), size=8.0)
         axes.annotate(
             f"{mean:.4f} ± {statistics.stdev(run.scores):.4f}", (1, height), xycoords=("axes fraction", "data"),
             xytext=(0, 0), textcoords="offset points", ha="right", va="center", fontsize=8, color=plots.QUIET,
         )  # fmt: skip
-    axes.set_yticks([])
-    axes.set_ylim(len(shown) - 0.4, -0.6)
+    plots.set_rows(axes, len(shown))
     axes.set_xlim(-1.12 * width, 1.75 * width)
     axes.set_xticks([tick for tick in axes.get_xticks() if abs(tick) <= 1.12 * width])  # the room beyond is for words
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
-    plots._words(axes, "Seed spread", "", "score minus the run's mean (0.001 bits per byte)")
+    plots.set_words(axes, "Seed spread", "", "score minus the run's mean (0.001 bits per byte)")
     more = f"; {len(several) - len(shown)} older ones not drawn" if len(several) > len(shown) else ""
-    plots._caption(
+    plots.set_caption(
         figure,
         f"band: one standard deviation over all, {pooled.std:.5f} bits per byte ({pooled.df} degrees of freedom){more}",
     )

@@ -28,7 +28,7 @@ def draw(path: Path, noun: Analysis) -> Picture:
             NAME, f"no setting changed over {noun.runs} runs often enough", "Play more, or look at more: --last"
         )
     shown = told[:ROWS_MAX]
-    figure, axes = plots._figure(height_px=180 + 25 * len(shown), left=0.3)
+    figure, axes = plots.new_figure(height_px=180 + 25 * len(shown), left=0.3)
     axes.axvline(0, color=plots.QUIET, linewidth=0.9)
     for height, one in enumerate(shown):
         marker, colour, fill = MARKS[one.verdict]
@@ -37,23 +37,16 @@ def draw(path: Path, noun: Analysis) -> Picture:
                   linestyle="solid" if one in noun.shown else (0, (1, 1.5)))  # fmt: skip
         axes.plot([strength], [height], marker=marker, color=colour, ms=8, mew=1.6, fillstyle=fill, zorder=3)
         more = f" +{len(one.settings) - 1}" if len(one.settings) > 1 else ""
-        axes.annotate(
-            plots._short(one.settings[0], 34) + more, (0, height), xycoords=("axes fraction", "data"), xytext=(-8, 0),
-            textcoords="offset points", ha="right", va="center", fontsize=8.5, parse_math=False,
-            color=plots.INK if one in noun.shown else plots.QUIET,
-            fontweight="bold" if one in noun.shown else "normal",
-        )  # fmt: skip
+        dress = {"colour": plots.INK, "weight": "bold"} if one in noun.shown else {"colour": plots.QUIET}
+        plots.name_row(axes, height, plots.short(one.settings[0], 34) + more, size=8.5, **dress)
         axes.annotate(
             f"n {one.n}   p {_p(one.p_holm)}", (1, height), xycoords=("axes fraction", "data"), ha="right", va="center",
             fontsize=8, color=plots.QUIET,
         )  # fmt: skip
-    axes.set_yticks([])
-    axes.set_ylim(len(shown) - 0.4, -0.6)
+    plots.set_rows(axes, len(shown))
     axes.set_xlim(-1.08, 1.62)
     axes.set_xticks([-1, -0.5, 0, 0.5, 1])
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
-    plots._words(
+    plots.set_words(
         axes, f"Settings and improvement over {noun.runs} runs", "",
         "← less of it, better scores     rank correlation     more of it, better scores →",
     )  # fmt: skip
@@ -62,7 +55,7 @@ def draw(path: Path, noun: Analysis) -> Picture:
         caption += "; ◆ a text whose values differ"
     if len(told) > len(shown):
         caption += f"; {len(told) - len(shown)} more not drawn"
-    plots._caption(figure, caption)
+    plots.set_caption(figure, caption)
     first = [f"{one.settings[0]} ({_strength(one):+.2f})" for one in noun.shown[:5]]
     return saved(
         figure, path, NAME,

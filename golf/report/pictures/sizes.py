@@ -35,7 +35,7 @@ def draw(path: Path, runs: Sequence[PastRun], limit_bytes: int | None = None, ti
         raise nothing(NAME, "no run has both a score and a size", "Play one: golf run EXPERIMENT")
     limit = None if limit_bytes is None else limit_bytes / 1e6
     line = front([run for run in measured if limit is None or _mb(run) <= limit])
-    figure, axes = plots._figure(height_px=600)
+    figure, axes = plots.new_figure(height_px=600)
     xs = [_mb(run) for run in measured]
     ys = [run.val_bpb or 0.0 for run in measured]
     low, high = min(xs), max(xs)
@@ -66,23 +66,21 @@ def draw(path: Path, runs: Sequence[PastRun], limit_bytes: int | None = None, ti
             textcoords="offset points", rotation=90, ha="right", va="top", fontsize=8, color=plots.COLOURS[1],
         )  # fmt: skip
     named = line[-NAMED:]
-    plots._label_right(
+    plots.label_right(
         axes,
         [
-            plots._Label(
-                run.val_bpb or 0.0, f"{run.val_bpb:.4f}  {plots._short(short_name(run), 18)}", plots.COLOURS[0]
-            )
+            plots.Label(run.val_bpb or 0.0, f"{run.val_bpb:.4f}  {plots.short(short_name(run), 18)}", plots.COLOURS[0])
             for run in named
         ],
     )
-    plots._words(
+    plots.set_words(
         axes, f"{title}: size and score" if title else "Size and score", "bits per byte (lower is better)",
         "artifact (MB, 1,000,000 bytes)",
     )  # fmt: skip
     caption = "line: the front, no run is both smaller and better; × over the limit"
     if missing := len(runs) - len(measured):
         caption += f"; {missing} without a score or a size"
-    plots._caption(figure, caption)
+    plots.set_caption(figure, caption)
     said = f"{len(measured)} runs by size and score."
     if line:
         said += (

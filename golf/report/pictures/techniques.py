@@ -19,7 +19,7 @@ def draw(path: Path, coverage: Coverage) -> Picture:
     if not any(one.tries or one.tries_by_others for one in families):
         raise nothing(NAME, "nothing was tried yet", "Play something: golf next says what")
     families.sort(key=lambda one: (-one.tries, -one.tries_by_others, one.family))
-    figure, axes = plots._figure(height_px=170 + 30 * len(families), left=0.3)
+    figure, axes = plots.new_figure(height_px=170 + 30 * len(families), left=0.3)
     longest = max(max(one.tries, one.tries_by_others) for one in families)
     for height, one in enumerate(families):
         axes.barh(height - 0.16, one.tries, height=0.32, color=plots.COLOURS[5], linewidth=0)
@@ -35,17 +35,12 @@ def draw(path: Path, coverage: Coverage) -> Picture:
             fontweight="normal" if one.tries else "bold",
             zorder=4,
         )  # fmt: skip
-        axes.annotate(
-            one.family.replace("_", " "), (0, height), xycoords=("axes fraction", "data"), xytext=(-8, 0),
-            textcoords="offset points", ha="right", va="center", fontsize=9, color=plots.INK, parse_math=False,
-        )  # fmt: skip
-    axes.set_yticks([])
-    axes.set_ylim(len(families) - 0.4, -0.6)
+        plots.name_row(axes, height, one.family.replace("_", " "))
+    plots.set_rows(axes, len(families))
     axes.set_xlim(0, longest * 1.18 + 0.5)
-    axes.grid(visible=False, axis="y")
     axes.locator_params(axis="x", integer=True)
-    plots._words(axes, "Technique families: tried and won", "", "experiments")
-    plots._caption(figure, "light: own tries; dark: of them won; hatched: tries of others that are known")
+    plots.set_words(axes, "Technique families: tried and won", "", "experiments")
+    plots.set_caption(figure, "light: own tries; dark: of them won; hatched: tries of others that are known")
     tried = [one for one in families if one.tries]
     never = [one.family for one in families if not one.tries]
     return saved(

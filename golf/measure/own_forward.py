@@ -6,7 +6,8 @@ arguments it is called with are scored. Either way only the scored positions go 
 over all of a batch it would be the largest thing in memory.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -47,11 +48,8 @@ def token_losses(model: nn.Module, module: ModuleType) -> TokenLosses:
                 return heard[-1].mean()
             return original(logits, target, *_args, **_kwargs)
 
-        F.cross_entropy = listen
-        try:
+        with listening(listen):
             model(inputs, targets)
-        finally:
-            F.cross_entropy = original
         if len(heard) != 1:
             raise UnreadableInput(
                 f"forward of GPT in {module.__file__} took the cross entropy of its targets {len(heard)} times, not "
@@ -60,6 +58,17 @@ def token_losses(model: nn.Module, module: ModuleType) -> TokenLosses:
         return heard[0]
 
     return from_forward
+
+
+@contextlib.contextmanager
+def listening(listen: Callable[..., Tensor]) -> Iterator[None]:
+    """Whoever takes a cross entropy meanwhile, `torch.nn.functional.cross_entropy`, calls `listen` instead."""
+    original = F.cross_entropy
+    F.cross_entropy = listen
+    try:
+        yield
+    finally:
+        F.cross_entropy = original
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, loss: Callable[..., Tensor] = F.cross_entropy) -> Tensor:

@@ -77,6 +77,26 @@ def build_model(module: ModuleType, settings: Any) -> nn.Module:
         raise UnreadableInput(f"GPT in {module.__file__} could not be built: {error}") from error
 
 
+def load_plain(data: bytes, name: str) -> dict[str, Any]:
+    """A checkpoint of tensors and plain values; nothing in it is executed.
+
+    Raises:
+        UnreadableInput: it holds more, or is damaged.
+    """
+    try:
+        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnreadableInput(
+            f"{name} was refused: it is damaged, or holds more than tensors and plain values, which could run code; "
+            "nothing in it was executed. Save a state dict of tensors: torch.save(model.state_dict(), PATH)"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UnreadableInput(f"{name} is damaged or not a torch checkpoint: {error}") from error
+    if not isinstance(loaded, dict):
+        raise UnreadableInput(f"{name} holds a {type(loaded).__name__}, not a state dict")
+    return loaded
+
+
 def load_weights(data: bytes, path: Path, module: ModuleType) -> dict[str, Tensor]:
     """The state dict in a checkpoint: a raw `.pt`, or a quantised `.ptz` that the script's own function restores.
 
@@ -87,17 +107,9 @@ def load_weights(data: bytes, path: Path, module: ModuleType) -> dict[str, Tenso
         raw = zlib.decompress(data) if path.suffix == ".ptz" else data
     except zlib.error as error:
         raise UnreadableInput(f"{path} is damaged: its zlib stream does not decompress ({error})") from error
-    try:
-        loaded = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnreadableInput(
-            f"{path} was refused: it is damaged, or holds more than tensors and plain values, which could run code; "
-            "nothing in it was executed. Save a state dict of tensors alone: torch.save(model.state_dict(), PATH)"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UnreadableInput(f"{path} is damaged or not a torch checkpoint: {error}") from error
-    if not isinstance(loaded, dict) or not loaded:
-        raise UnreadableInput(f"{path} holds a {type(loaded).__name__}, not a state dict")
+    loaded = load_plain(raw, str(path))
+    if not loaded:
+        raise UnreadableInput(f"{path} holds an empty dict, not a state dict")
     if all(isinstance(value, Tensor) for value in loaded.values()):
         return loaded
     restore = getattr(module, "dequantize_state_dict_int8", None)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from golf.errors import NotFound, UnreadableInput
 from golf.measure import scorer
-from golf.measure.own_forward import token_losses
+from golf.measure.own_forward import listening, token_losses
 from golf.measure.script_model import build_model, fit_weights, load_script, load_weights
 from golf.measure.windows import Window, Windows
 from golf.referee.scorers import Checkpoint, Scorer
@@ -121,11 +121,8 @@ class _Windows:
                 heard.append(logits)
             return original(logits, target, *args, **kwargs)
 
-        F.cross_entropy = listen
-        try:
+        with listening(listen):
             self.model(inputs, torch.zeros_like(inputs))  # what is to be predicted is not known here
-        finally:
-            F.cross_entropy = original
         if len(heard) != 1:
             raise UnreadableInput(
                 f"forward of GPT in {self.module.__file__} took the cross entropy of its targets {len(heard)} times, "

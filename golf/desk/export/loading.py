@@ -5,9 +5,7 @@ The challenge's scripts are loaded as for scoring (`golf.measure.script_model`);
 
 import importlib.util
 import inspect
-import io
 import os
-import pickle
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from golf.errors import BadConfig, UnreadableInput
 from golf.measure import script_model
+from golf.measure.own_forward import listening
 
 STATES = ("model", "state_dict", "model_state_dict", "module")
 """Keys under which training loops keep a state dict among other things."""
@@ -78,7 +76,7 @@ def find_subject(request: Request) -> Subject:
         def bare() -> nn.Module:
             return script_model.build_model(module, settings)
     else:
-        checkpoint = load_plain(data, request.weights)
+        checkpoint = script_model.load_plain(data, request.weights)
         weights = state_of(checkpoint, request.weights)
         bare = factory(load_file(Path(request.script)), request, checkpoint)
 
@@ -139,26 +137,6 @@ def factory(module: ModuleType, request: Request, checkpoint: Mapping[str, Any])
         return made
 
     return build
-
-
-def load_plain(data: bytes, name: str) -> Mapping[str, Any]:
-    """A checkpoint of tensors and plain values; nothing in it is executed.
-
-    Raises:
-        UnreadableInput: it holds more, or is damaged.
-    """
-    try:
-        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnreadableInput(
-            f"{name} was refused: it is damaged, or holds more than tensors and plain values, which could run code; "
-            "nothing in it was executed. Save a state dict of tensors: torch.save(model.state_dict(), PATH)"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UnreadableInput(f"{name} is damaged or not a torch checkpoint: {error}") from error
-    if not isinstance(loaded, dict):
-        raise UnreadableInput(f"{name} holds a {type(loaded).__name__}, not a state dict")
-    return loaded
 
 
 def state_of(checkpoint: Mapping[str, Any], name: str) -> dict[str, Tensor]:
@@ -244,17 +222,13 @@ def _by_forward(model: nn.Module, ids: Tensor) -> Tensor:
 def _by_listening(model: nn.Module, ids: Tensor) -> Tensor:
     """An unmodified challenge script gives its loss alone: the logits are what it takes the cross entropy of."""
     said: list[Tensor] = []
-    original = F.cross_entropy
 
     def listen(logits: Tensor, target: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         said.append(logits)
         return logits.sum()
 
-    F.cross_entropy = listen
-    try:
+    with listening(listen):
         model(ids, ids)
-    finally:
-        F.cross_entropy = original
     if len(said) != 1:
         raise ValueError(f"cross entropy taken {len(said)} times, not once")
     return said[0].view(ids.shape[0], ids.shape[1], said[0].shape[-1])

@@ -106,7 +106,7 @@ def more_seeds(gain: float, a: Spread, b: Spread, level: float) -> int | None:
         error_a, error_b = a.std**2 / n_a, b.std**2 / n_b
         if min(n_a, n_b) < 2 or error_a + error_b == 0:
             return False
-        df = _welch_df(error_a, n_a, error_b, n_b)
+        df = welch_df(error_a, n_a, error_b, n_b)
         return gain >= (t_quantile(1 - level, df) + t_quantile(POWER, df)) * math.sqrt(error_a + error_b)
 
     if not shows(MORE_SEEDS_MAX):
@@ -133,7 +133,7 @@ def welch(a: Sequence[float], b: Sequence[float], margin: float = 0.0) -> Welch:
             "check that the script uses SEED"
         )
     t = (statistics.fmean(a) - statistics.fmean(b) + margin) / math.sqrt(squared_error)
-    df = _welch_df(squared_error_a, len(a), squared_error_b, len(b))
+    df = welch_df(squared_error_a, len(a), squared_error_b, len(b))
     return Welch(t, df, t_cdf(t, df))
 
 
@@ -161,7 +161,7 @@ def t_quantile(probability: float, df: float) -> float:
     return high
 
 
-def _welch_df(error_a: float, n_a: int, error_b: float, n_b: int) -> float:
+def welch_df(error_a: float, n_a: int, error_b: float, n_b: int) -> float:
     """Welch-Satterthwaite degrees of freedom from the squared errors of two means."""
     # shares instead of squares: variances near the smallest float would vanish when squared
     share_a, share_b = error_a / (error_a + error_b), error_b / (error_a + error_b)

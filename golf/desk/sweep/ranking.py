@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from golf.measure.significance import CONFIDENCE, Pooled, Spread, more_seeds, pool, t_cdf, t_quantile
+from golf.measure.significance import CONFIDENCE, Pooled, Spread, more_seeds, pool, t_cdf, t_quantile, welch_df
 
 OWN_SEEDS = 4
 """Seeds from which on a combination's own spread is believed."""
@@ -137,9 +137,8 @@ def _needed(a: Placed, b: Placed, noise: Pooled, pairs: int) -> float:
 def _error(a: Placed, b: Placed, noise: Pooled) -> tuple[float, float]:
     """Of a difference of means, with its degrees of freedom."""
     if _has_own(a) and _has_own(b):
-        parts = [(_variance(one.scores) / len(one.scores), len(one.scores) - 1) for one in (a, b)]
-        square = sum(part for part, _ in parts)  # Welch and Satterthwaite, as golf.measure.significance.welch
-        return math.sqrt(square), square**2 / sum(part**2 / df for part, df in parts)
+        square_a, square_b = (_variance(one.scores) / len(one.scores) for one in (a, b))
+        return math.sqrt(square_a + square_b), welch_df(square_a, len(a.scores), square_b, len(b.scores))
     return noise.std * math.sqrt(1 / len(a.scores) + 1 / len(b.scores)), noise.df
 
 

@@ -19,7 +19,7 @@ from golf.jobs.store import JobStore
 from golf.play import experiments, ledger
 from golf.workspace import Workspace
 
-BASELINE = Path(__file__).parents[2] / "baselines" / "naive" / "train_gpt.py"
+BASELINE = Path(__file__).parents[3] / "baselines" / "naive" / "train_gpt.py"
 SWEEP: dict[str, Any] = {
     "name": "lr", "style": "env", "command": "python train_gpt.py", "grid": {"MATRIX_LR": [0.01, 0.02, 0.03]},
     "seeds": [1], "hypothesis": "a lower rate is calmer", "script": "train_gpt.py", "tier": "tiny",

@@ -15,8 +15,8 @@ from scene import scored
 
 from golf.cli import main
 from golf.desk.diagnosis.diagnose import diagnose
-from golf.desk.diagnosis.series import read_run
 from golf.desk.diagnosis.trouble import Diagnosis, TroubleCode
+from golf.desk.series import read_run
 from golf.errors import NotFound, UnreadableInput
 from golf.jobs.store import JobStore
 from golf.report.diagnosis import BLOCKS, sparkline

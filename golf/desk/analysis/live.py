@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from golf import durable
-from golf.desk.diagnosis.series import Point, Run, is_step, read_run
+from golf.desk.series import Point, Run, is_step, read_run
 from golf.errors import GolfError, NotFound, UnreadableInput
 from golf.jobs.progress import read_job
 from golf.jobs.store import JobStore, Record

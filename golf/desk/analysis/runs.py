@@ -24,8 +24,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from golf.desk.diagnosis.series import read_run
 from golf.desk.drift.parameters import literal, read_config
+from golf.desk.series import read_run
 from golf.errors import BadConfig, GolfError, NotFound, UnreadableInput
 from golf.measure import logs
 from golf.play import experiments, ledger

@@ -13,9 +13,9 @@ from typing import Any
 
 from golf.desk.diagnosis import evaluated, rates, symptoms
 from golf.desk.diagnosis.recipe import Recipe
-from golf.desk.diagnosis.series import Run, read_run
 from golf.desk.diagnosis.trouble import Curve, Diagnosis, Trouble
 from golf.desk.findings import SEVERITIES
+from golf.desk.series import Run, read_run
 from golf.errors import NotFound, UnreadableInput
 from golf.jobs.store import JobStore
 from golf.measure.logs import FILES_MAX

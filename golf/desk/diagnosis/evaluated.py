@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from golf.desk.diagnosis.series import Run
 from golf.desk.diagnosis.symptoms import OVERFIT, quote, settled
 from golf.desk.diagnosis.trouble import Trouble
+from golf.desk.series import Run
 from golf.rulings import Evidence
 
 GAP_NATS = 0.25

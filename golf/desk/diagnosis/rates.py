@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator
 
 from golf.desk.diagnosis.recipe import Recipe, Schedule
-from golf.desk.diagnosis.series import Run
 from golf.desk.diagnosis.symptoms import quote
 from golf.desk.diagnosis.trouble import Trouble
+from golf.desk.series import Run
 from golf.rulings import Evidence
 
 WARM_UP_SHARE = 0.1

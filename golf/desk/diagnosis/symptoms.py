@@ -10,8 +10,8 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 
-from golf.desk.diagnosis.series import Point, Run, Series
 from golf.desk.diagnosis.trouble import Trouble
+from golf.desk.series import Point, Run, Series
 from golf.rulings import Evidence
 
 EARLY = 0.05

@@ -17,8 +17,9 @@ import yaml
 from pydantic import ValidationError
 
 from golf import rules
+from golf.desk import private
 from golf.desk.package import capsule as capsules
-from golf.desk.package import pins, private, record_facts, record_text
+from golf.desk.package import pins, record_facts, record_text
 from golf.desk.package.capsule import Ancestor, Capsule, DataPrint, Environment, Limits, SeedEvidence, Track
 from golf.errors import GolfError, UnreadableInput
 from golf.measure import artifact, shards

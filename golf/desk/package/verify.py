@@ -9,8 +9,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from golf.desk import private
 from golf.desk.package import capsule as capsules
-from golf.desk.package import private, record_facts, record_text
+from golf.desk.package import record_facts, record_text
 from golf.desk.package.capsule import Capsule, SeedEvidence
 from golf.errors import GolfError, NotFound, UnreadableInput
 from golf.measure import logs as training_logs

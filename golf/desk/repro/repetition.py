@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from golf import durable
-from golf.desk.diagnosis import series
+from golf.desk import series
 from golf.errors import AmbiguousInput, BadConfig, JobFailed, NotFound, UnreadableInput
 from golf.jobs import process, progress
 from golf.measure import artifact

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from golf.desk.package.private import Machine, leaks
+from golf.desk.private import Machine, leaks
 from golf.errors import BadConfig, NotFound, UnreadableInput
 
 BYTES_MAX = 256_000

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from golf.desk.diagnosis import symptoms
-from golf.desk.diagnosis.series import read_run
+from golf.desk.series import read_run
 from golf.desk.tracking.tracker import Alert, Level
 from golf.errors import GolfError
 from golf.play import settlement

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golf.desk.package.private import Machine, leaks
+from golf.desk.private import Machine, leaks
 from golf.desk.tracking.tracker import FINAL, StoredRun
 from golf.desk.tracking.trackio_store import database, read_runs
 from golf.errors import BadConfig, MissingPackage, NotFound, RuleBroken, TrackingFailed, UnreadableInput

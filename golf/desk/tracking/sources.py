@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from golf.desk.diagnosis.series import QUIET_S, Series, read_run
+from golf.desk.series import QUIET_S, Series, read_run
 from golf.desk.tracking import alerts
 from golf.desk.tracking.tracker import Alert
 from golf.errors import GolfError, NotFound, UnreadableInput

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packed import NAME
 
+from golf.desk import private
 from golf.desk.package import capsule as capsules
-from golf.desk.package import pins, private
+from golf.desk.package import pins
 from golf.desk.package.capsule import Capsule
 
 

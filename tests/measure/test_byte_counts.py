@@ -1,4 +1,6 @@
 import io
+import itertools
+import os
 import pydoc_data.topics
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +135,39 @@ def test_chunks_do_not_show(size):
     prev, tokens = ids[:-1], ids[1:]
     spaces = table.has_leading_space[tokens] & ~table.is_boundary[prev]
     assert table.count(prev, tokens) == table.base_bytes[tokens].sum() + spaces.sum()
+
+
+@given(
+    st.integers(1, 40).flatmap(
+        lambda size: st.tuples(
+            st.lists(st.integers(0, 2_000) | st.just(65_534), min_size=size, max_size=size),
+            st.lists(st.booleans(), min_size=size, max_size=size),
+            st.lists(st.booleans(), min_size=size, max_size=size),
+            st.lists(st.integers(0, size - 1), min_size=1, max_size=300),
+        )
+    )
+)
+def test_any_table_counts_as_the_challenge_does_token_by_token(drawn):
+    base, space, boundary, stream = drawn
+    table = ByteTable(np.array(base), np.array(space), np.array(boundary))
+    expected = sum(base[now] + (space[now] and not boundary[before]) for before, now in itertools.pairwise(stream))
+    ids = np.array(stream, dtype=np.uint16)
+    assert table.count(ids[:-1], ids[1:]) == expected
+    assert table.count(ids[:-1].astype(np.int64), ids[1:].astype(np.int64)) == expected
+
+
+def test_several_threads_count_what_one_counts(monkeypatch):
+    monkeypatch.setattr(byte_counts, "_CHUNK", 1_000)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    chance = np.random.default_rng(0)
+    table = ByteTable(chance.integers(0, 20, 64), chance.random(64) < 0.4, chance.random(64) < 0.1)
+    stream = chance.integers(0, 64, 50_001).astype(np.uint16)
+    before, now = stream[:-1], stream[1:]
+    expected = table.base_bytes[now].sum() + (table.has_leading_space[now] & ~table.is_boundary[before]).sum()
+    assert table.count(before, now) == expected
+    stream[40_000] = 64
+    with pytest.raises(UnreadableInput, match="token id 64"):
+        table.count(before, now)
 
 
 def test_a_token_beyond_the_tokenizer_is_an_error(plain):

@@ -1,17 +1,21 @@
 """One side of a row of speed_evaluation.py, in a process of its own, which measures itself.
 
-    python bench/evaluation_side.py challenge|golf SPEC.json
+    python bench/evaluation_side.py challenge|golf|floor SPEC.json
 
 `challenge` is the challenge's evaluation loop written plainly: consecutive batches of windows, the script's mean loss
 of each weighed by its tokens (of a sliding window, the losses of its last `stride` targets), in the quickest of the
 batches that the spec names. `golf` is what the scoring worker does once it has model and data. Prints JSON: wall and
 CPU seconds of scoring, a probe of batch and threads included, but not the trial of golf's forward, which is once per
-evaluation and stands apart as `trial_s`; the peak memory; and the number.
+evaluation and stands apart as `trial_s`; the peak memory; and the number. `floor` computes no number: it does the
+matrix products and the attention that no evaluation of the baseline model can leave out, with the fastest kernels torch
+has on a CPU, each core by itself, and nothing between them.
 """
 
 import json
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,11 +51,58 @@ def challenge(model: Any, stream: Stream, windows: Windows, rows: int, device: t
     return nats / count
 
 
+def floor(settings: Any, windows: Windows) -> Any:
+    """The baseline model's products and attention over `windows`, on random numbers."""
+    T, scored = windows.seq_len, windows.stride
+    C, H, KV = settings.model_dim, settings.num_heads, settings.num_kv_heads
+    D, hidden, layers = C // H, settings.mlp_mult * C, settings.num_layers
+    x, wide = torch.randn(T, C), torch.randn(T, hidden)
+    q, kv = torch.randn(1, T, H, D).transpose(1, 2), torch.randn(1, T, KV, D).transpose(1, 2)
+    visible = torch.ones(scored, T, dtype=torch.bool).tril(T - scored)
+
+    def product(fan_in: int, fan_out: int) -> Callable[[int], object]:
+        packed = torch.ops.mkldnn._reorder_linear_weight(torch.randn(fan_out, fan_in))
+        some = wide if fan_in == hidden else x
+        return lambda rows: torch.ops.mkldnn._linear_pointwise(some[-rows:], packed, None, "none", [], "")
+
+    def attend(rows: int) -> object:
+        mask = None if rows == T else visible
+        return F.scaled_dot_product_attention(
+            q[:, :, -rows:], kv, kv, attn_mask=mask, is_causal=mask is None, scale=1.0, enable_gqa=H != KV
+        )
+
+    kinds = [product(C, C), product(C, 2 * KV * D), attend, product(C, C), product(C, hidden), product(hidden, C)]
+    head = product(C, settings.vocab_size)
+
+    @torch.inference_mode()
+    def window(index: int) -> None:
+        needed = scored if index else T
+        for layer in range(layers):
+            is_last = layer == layers - 1
+            for place, work in enumerate(kinds):
+                if layer == 0 and place < 2:
+                    continue  # of the first layer's queries, keys and values a table is enough
+                work(needed if is_last and place != 1 else T)  # keys and values are of every position
+        head(needed)
+
+    workers = torch.get_num_threads()
+    torch.set_num_threads(1)
+    window(0)
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    with pool, _Cost(torch.device("cpu")) as cost:
+        list(pool.map(window, range(len(windows))))
+    return {"figures": cost.figures}
+
+
 def main() -> None:
     """Score what the spec says and print what it took."""
     which, spec = sys.argv[1], json.loads(Path(sys.argv[2]).read_text())
     device, dtype = torch.device(spec["device"]), spec["dtype"]
     module = load_script(Path(spec["script"]))
+    if which == "floor":
+        torch.set_flush_denormal(True)
+        print(json.dumps(floor(module.Hyperparameters(), Windows(spec["targets"], spec["seq_len"], spec["stride"]))))
+        return
     model: Any = build_model(module, module.Hyperparameters())
     weights = torch.load(spec["weights"], weights_only=True)
     fit_weights(model, weights, dtype)

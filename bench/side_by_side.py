@@ -42,7 +42,8 @@ from typing import Any, Literal
 NEAR = 0.10
 """A goal missed by less than this fraction is measured again, with more pairs, before it is called missed."""
 
-Verdict = Literal["met", "missed", "error", "left out", "shown"]
+Verdict = Literal["met", "floor", "missed", "error", "left out", "shown"]
+"""`floor`: short of the goal, but as near to the row's floor as was asked, and the floor is timed in the same run."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Goal:
     how: Literal["ours / baseline", "baseline / ours", "ours - baseline", "ours"]
     limit: float | None
     """None: the figure is shown and not judged."""
+    floor_within: float | None = None
+    """Short of the limit it is enough to cost at most so many times what the row's floor costs."""
 
     def value(self, baseline: float, ours: float) -> float:
         """The judged number of one pair."""
@@ -97,9 +100,13 @@ def at_most(figure: str, ratio: float) -> Goal:
     return Goal(figure, "ours / baseline", ratio)
 
 
-def times_less(figure: str, ratio: float) -> Goal:
-    """The baseline costs at least `ratio` times what ours costs: a speed-up, or a saving of memory."""
-    return Goal(figure, "baseline / ours", ratio)
+def times_less(figure: str, ratio: float, *, or_floor_within: float | None = None) -> Goal:
+    """The baseline costs at least `ratio` times what ours costs: a speed-up, or a saving of memory.
+
+    Where no program could do it, ours may cost `or_floor_within` times the floor: a side of the row that does only what
+    nobody can leave out. Whoever reads the table sees the floor, the distance, and another verdict than `met`.
+    """
+    return Goal(figure, "baseline / ours", ratio, or_floor_within)
 
 
 def at_most_more(figure: str, difference: float) -> Goal:
@@ -129,6 +136,8 @@ class Sides:
     ours: Side
     check: Callable[[Any, Any], object] | None = None
     """Called with both results of each pair; raises when they are not the same answer."""
+    floor: Side | None = None
+    """Only what no program can leave out, run after each pair: what goals with a floor are held against."""
     close: Callable[[], object] | None = None
     """Called when the row is over, also when it failed: ends servers and the like."""
 
@@ -277,7 +286,7 @@ def run_row(row: Row) -> list[Outcome]:
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """0: every goal is met; 1: one is missed; 2: a row could not be run, or none was run at all."""
+    """0: every goal is met, or its floor is; 1: one is missed; 2: a row could not be run, or none was run at all."""
     verdicts = {outcome.verdict for outcome in outcomes}
     if "error" in verdicts or verdicts <= {"left out"}:
         return 2
@@ -295,6 +304,18 @@ def quantity(figure: str, value: float) -> str:
     return f"{value * 1e3:,.3g} ms" if abs(value) >= 1e-3 else f"{value * 1e6:,.3g} µs"
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """What one turn cost."""
+
+    baseline: Mapping[str, float]
+    ours: Mapping[str, float]
+    floor: Mapping[str, float]
+
+    def value(self, goal: Goal) -> float:
+        return goal.value(self.baseline[goal.figure], self.ours[goal.figure])
+
+
 def _judged(row: Row, sides: Sides) -> list[Outcome]:
     for _ in range(row.warmups):
         _pair(sides)
@@ -303,24 +324,30 @@ def _judged(row: Row, sides: Sides) -> list[Outcome]:
     if any(not goal.is_met(value := _middle(goal, pairs)) and goal.is_near(value) for goal in row.goals):
         again = f"missed by under {NEAR:.0%} in the first {len(pairs)} pairs, so measured on"
         pairs += [_pair(sides) for _ in range(2 * row.pairs)]
-    return [_outcome(row, goal, pairs, again) for goal in row.goals]
+    return [_outcome(row, goal, pairs, again, "" if place else row.note) for place, goal in enumerate(row.goals)]
 
 
-def _pair(sides: Sides) -> tuple[Sample, Sample]:
+def _pair(sides: Sides) -> _Pair:
     baseline, ours = timed(sides.baseline), timed(sides.ours)
     if sides.check is not None:
         sides.check(baseline.result, ours.result)
-    return Sample(baseline.figures), Sample(ours.figures)  # results may be large
+    floor = timed(sides.floor).figures if sides.floor is not None else {}
+    return _Pair(baseline.figures, ours.figures, floor)  # and no results, which may be large
 
 
-def _outcome(row: Row, goal: Goal, pairs: list[tuple[Sample, Sample]], again: str) -> Outcome:
-    values = [goal.value(baseline.figures[goal.figure], ours.figures[goal.figure]) for baseline, ours in pairs]
+def _outcome(row: Row, goal: Goal, pairs: list[_Pair], again: str, note: str) -> Outcome:
+    values = [pair.value(goal) for pair in pairs]
     value = statistics.median(values)
     low, _, high = (
         statistics.quantiles(values, method="inclusive") if len(values) > 3 else (min(values), 0, max(values))
     )
     beside = dict(_medians(pairs))
     verdict: Verdict = "shown" if goal.limit is None else "met" if goal.is_met(value) else "missed"
+    floor = ""
+    if goal.floor_within is not None:
+        distance, floor = _from_floor(goal, pairs)
+        if verdict == "missed" and distance <= goal.floor_within:
+            verdict = "floor"
     others = [
         f"{name.removesuffix('_s')} {quantity(name, beside[name][0])} → {quantity(name, beside[name][1])}"
         for name in ("cpu_s", "wall_s")
@@ -340,23 +367,41 @@ def _outcome(row: Row, goal: Goal, pairs: list[tuple[Sample, Sample]], again: st
         limit=goal.limit,
         judged=goal.how,
         pairs=len(pairs),
-        how="; ".join(part for part in (f"{len(pairs)} pairs", *others, again, row.note) if part),
+        how="; ".join(part for part in (f"{len(pairs)} pairs", *others, floor, again, note) if part),
         beside=beside,
     )
 
 
-def _middle(goal: Goal, pairs: list[tuple[Sample, Sample]]) -> float:
-    return statistics.median(goal.value(a.figures[goal.figure], b.figures[goal.figure]) for a, b in pairs)
+def _from_floor(goal: Goal, pairs: list[_Pair]) -> tuple[float, str]:
+    """How many times the floor ours costs, and that in words.
+
+    Raises:
+        AssertionError: ours costs clearly less than the floor, which then is none.
+    """
+    assert goal.floor_within is not None
+    cost = statistics.median(pair.floor[goal.figure] for pair in pairs)
+    reach = statistics.median(goal.value(pair.baseline[goal.figure], pair.floor[goal.figure]) for pair in pairs)
+    distance = statistics.median(pair.ours[goal.figure] / pair.floor[goal.figure] for pair in pairs)
+    if distance < 1 - NEAR:
+        raise AssertionError(f"ours costs {distance:.3g}× the floor, which is therefore none")
+    return distance, (
+        f"floor {quantity(goal.figure, cost)}, which would be {reach:.3g}×; ours costs {distance:.3g}× the floor "
+        f"(≤ {goal.floor_within:g}× is enough)"
+    )
 
 
-def _medians(pairs: list[tuple[Sample, Sample]]) -> Iterator[tuple[str, tuple[float, float]]]:
-    for name in pairs[0][0].figures:
-        if all(name in sample.figures for pair in pairs for sample in pair):
+def _middle(goal: Goal, pairs: list[_Pair]) -> float:
+    return statistics.median(pair.value(goal) for pair in pairs)
+
+
+def _medians(pairs: list[_Pair]) -> Iterator[tuple[str, tuple[float, float]]]:
+    for name in pairs[0].baseline:
+        if all(name in side for pair in pairs for side in (pair.baseline, pair.ours)):
             yield (
                 name,
                 (
-                    statistics.median(baseline.figures[name] for baseline, _ in pairs),
-                    statistics.median(ours.figures[name] for _, ours in pairs),
+                    statistics.median(pair.baseline[name] for pair in pairs),
+                    statistics.median(pair.ours[name] for pair in pairs),
                 ),
             )
 

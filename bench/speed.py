@@ -144,7 +144,14 @@ def table(outcomes: Sequence[Outcome]) -> Table:
         shown.add_column(
             column, justify="right" if "costs" in column else "left", no_wrap=column in ("goal", "verdict")
         )
-    colours = {"met": "green", "missed": "bold red", "error": "bold red", "left out": "yellow", "shown": ""}
+    colours = {
+        "met": "green",
+        "floor": "cyan",
+        "missed": "bold red",
+        "error": "bold red",
+        "left out": "yellow",
+        "shown": "",
+    }
     for outcome in outcomes:
         *first, verdict, how = (escape(cell) for cell in cells(outcome))
         colour = colours[outcome.verdict]
@@ -156,7 +163,12 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """How many goals are met, missed, not run."""
     counts = {verdict: sum(outcome.verdict == verdict for outcome in outcomes) for verdict in ("met", "missed")}
     text = f"{counts['met']} goals met, {counts['missed']} missed"
-    for verdict, words in (("error", "rows could not be run"), ("left out", "left out on this machine")):
+    others = {
+        "floor": "short of it and as near their floor as asked",
+        "error": "rows could not be run",
+        "left out": "left out on this machine",
+    }
+    for verdict, words in others.items():
         if number := sum(outcome.verdict == verdict for outcome in outcomes):
             text += f", {number} {words}"
     return text

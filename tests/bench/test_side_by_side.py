@@ -20,8 +20,7 @@ COSTS = st.floats(min_value=1e-6, max_value=1e6)
 
 
 def row(baseline: frame.Side, ours: frame.Side, *goals: frame.Goal, **more) -> frame.Row:
-    check = more.pop("check", None)
-    sides = frame.Sides(baseline=baseline, ours=ours, check=check)
+    sides = frame.Sides(baseline=baseline, ours=ours, check=more.pop("check", None), floor=more.pop("floor", None))
     return frame.Row(name="a row", baseline="a baseline", prepare=lambda scratch: sides, goals=goals, **more)
 
 
@@ -84,6 +83,32 @@ def test_a_near_miss_that_stays_one_is_missed():
 def test_a_clear_miss_is_not_measured_again():
     (outcome,) = frame.run_row(row(costing(1), costing(3), frame.at_most("wall_s", 2), pairs=2))
     assert outcome.pairs == 2
+
+
+def test_a_goal_that_no_program_could_reach_is_kept_near_the_floor_and_never_called_met():
+    """Ten seconds against nine, where eight cannot be left out: twice as fast is not to be had."""
+    goal = frame.times_less("wall_s", 2, or_floor_within=1.2)
+    (outcome,) = frame.run_row(row(costing(10), costing(9), goal, floor=costing(8)))
+    assert outcome.verdict == "floor"
+    assert "floor 8.00 s, which would be 1.25×; ours costs 1.12× the floor" in outcome.how
+    assert frame.exit_code([outcome]) == 0
+    assert speed.summary([outcome]).startswith("0 goals met, 0 missed, 1 short of it")
+
+
+def test_a_goal_far_from_its_floor_is_missed_and_one_that_is_reached_is_met():
+    goal = frame.times_less("wall_s", 2, or_floor_within=1.2)
+    (far,) = frame.run_row(row(costing(10), costing(9), goal, floor=costing(5)))
+    (reached,) = frame.run_row(row(costing(10), costing(4), goal, floor=costing(4)))
+    assert (far.verdict, reached.verdict) == ("missed", "met")
+    assert frame.exit_code([far]) == 1
+
+
+def test_a_floor_that_ours_falls_through_is_an_error_and_so_is_a_goal_without_its_floor():
+    goal = frame.times_less("wall_s", 2, or_floor_within=1.2)
+    (through,) = frame.run_row(row(costing(10), costing(4), goal, floor=costing(8)))
+    (without,) = frame.run_row(row(costing(10), costing(9), goal))
+    assert (through.verdict, without.verdict) == ("error", "error")
+    assert "none" in through.how
 
 
 @pytest.mark.parametrize("where", ["prepare", "side", "check", "figure"])

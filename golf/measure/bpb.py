@@ -8,6 +8,7 @@ ends the worker too: it is in a process group that is killed, and it leaves by i
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,7 +155,9 @@ def _run(
         link.unlink(missing_ok=True)
         link.symlink_to(Path(golf.__file__).resolve().parent)
     command = [python, "-m", "golf.measure.scorer", str(folder / "request.json")]
-    environment = {**WORKER_ENVIRONMENT, **inherited(), "PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1"}
+    compiled = folder / "compiled"
+    own = {"PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": "1", "TORCHINDUCTOR_CACHE_DIR": str(compiled)}
+    environment = {**WORKER_ENVIRONMENT, **inherited(), **own}
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with open(log, "wb") as output:
         try:
@@ -192,6 +195,7 @@ def _run(
             process.wait()
             if process.stdin:
                 process.stdin.close()
+            shutil.rmtree(compiled, ignore_errors=True)
 
 
 def _forward(lines: Path, seen: int, progress: Callable[[int, int], None] | None) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from golf.measure import baseline_identity, pace
 from golf.measure.baseline_forward import BaselineForward
+from golf.measure.compiled import Compiling
 from golf.measure.own_forward import TokenLosses, token_losses
 from golf.measure.shards import Stream
 from golf.measure.windows import Window, Windows, read
@@ -23,6 +24,8 @@ DTYPES = ("float32", "float64")
 AGREEMENT = {torch.float32: 1e-6, torch.float64: 1e-12}
 """By how much the losses of a window may differ, relative to their sum: by what the script's come in, which may be
 float32 where the rest is not."""
+_ROUGH_AGREEMENT = 1e-4
+"""The same where the script computes in 16 bits, of its forward compiled and not."""
 _OF_TOKEN = 300.0
 """One token's loss may differ this many times as much, relative to the mean: rounding evens out in sums."""
 _WINDOWS_MIN = 16
@@ -60,7 +63,7 @@ def choose(
     Call it in inference mode, and in the autocast that is to be scored in.
     """
     own = token_losses(model, module)
-    script = Forward(own, pace.Pace(ways, windows=len(all_windows)))
+    script = _script(own, model, all_windows, dtype, device, ways)
     alike = [all_windows.alike[part] for part in (0, len(all_windows.alike) // 2, -1)] if len(all_windows) else []
     if dtype not in DTYPES or len(all_windows.alike) < _WINDOWS_MIN:
         return script
@@ -75,7 +78,8 @@ def choose(
             f"scored by the script's own forward: golf's own of the challenge's baseline, which this model is by its "
             f"code, was tried on {len(trial)} windows and set aside, because {doubt}"
         )
-        return Forward(own, script.pace, notes=[note])
+        script.notes.append(note)
+        return script
 
     @torch.inference_mode()  # a worker thread has a mode of its own
     def losses(inputs: Tensor, aims: Tensor, first: int) -> Tensor:
@@ -85,6 +89,22 @@ def choose(
     workers = workers if device.type == "cpu" else 1
     way = pace.Way(rows, 1 if workers > 1 else None)
     return Forward(losses, pace.Pace([way], workers=workers), "baseline")
+
+
+def _script(
+    own: TokenLosses,
+    model: nn.Module,
+    windows: Windows,
+    dtype: str,
+    device: torch.device,
+    ways: Sequence[pace.Way],
+) -> Forward:
+    """The script's own forward, compiled on the way where the job is long enough for that to pay."""
+    notes: list[str] = []
+    tokens = len(windows) * windows.seq_len
+    allowed = AGREEMENT.get(getattr(torch, dtype), _ROUGH_AGREEMENT)
+    losses = Compiling(own, model, tokens=tokens, allowed=allowed, device=device, notes=notes)
+    return Forward(losses, pace.Pace(ways, windows=len(windows)), notes=notes)
 
 
 def _tried(

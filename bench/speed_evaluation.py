@@ -77,7 +77,7 @@ FLOOR = (
 
 def rows(quick: bool) -> list[Row]:
     """The challenge's shape plain and sliding, and any module; a GPU's rows are in speed_gpu.py."""
-    count, pairs, batches = (18, 2, [2, 8]) if quick else (96, 5, [1, 2, 4, 8, 16])
+    count, pairs, batches = (18, 2, [2, 8]) if quick else (48, 4, [1, 2, 4, 8, 16])
     large = 48 if quick else DEFAULT_ROWS
     return [
         Row(
@@ -111,7 +111,7 @@ def rows(quick: bool) -> list[Row]:
         Row(
             name="BPB of any module",
             baseline=f"its own loop at the challenge's batch of {DEFAULT_ROWS}",
-            prepare=lambda scratch: sides(scratch, None, 64 if quick else 640, 1_024, [DEFAULT_ROWS]),
+            prepare=lambda scratch: sides(scratch, None, 64 if quick else 320, 1_024, [DEFAULT_ROWS]),
             goals=(times_less("wall_s", 1.2), shown("cpu_s"), shown("peak_bytes")),
             pairs=pairs + 1,
             warmups=0,

@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,7 @@ def main() -> int:
     )  # the child's part: one module, JSON into --into
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
     if arguments.subject is not None:
         outcomes = list(_rows_of(arguments.subject, arguments.full, arguments.only))
         arguments.into.write_text(json.dumps(to_json(outcomes)))
@@ -70,6 +72,11 @@ def main() -> int:
     return exit_code(outcomes)
 
 
+def _end(*_: object) -> None:
+    """On SIGTERM, so that everything on the way out is done: sides are processes with others of their own."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 def subjects(folder: Path, only: Sequence[str] = ()) -> list[Path]:
     """The modules that hold rows, by name; those alone that are asked for where every word of `only` names one."""
     found = {path.stem.removeprefix("speed_"): path for path in sorted(folder.glob("speed_*.py"))}
@@ -82,7 +89,12 @@ def in_own_process(subject: Path, full: bool, only: Sequence[str]) -> list[Outco
         into = Path(folder) / "outcomes.json"
         words = [sys.executable, str(Path(__file__)), "--subject", str(subject), "--into", str(into)]
         words += ["--full"] * full + (["--only", *only] if only else [])
-        code = subprocess.run(words, stdout=sys.stderr, check=False).returncode
+        child = subprocess.Popen(words, stdout=sys.stderr)
+        try:
+            code = child.wait()
+        finally:
+            child.terminate()  # where this one is ended, else it would go on measuring, beside whatever comes next
+            child.wait()
         if code == 0:
             return from_json(json.loads(into.read_text()))
     died = f"its process ended with {code}, before its rows did"

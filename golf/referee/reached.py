@@ -10,7 +10,8 @@ from golf.referee.program import Function, Module, Program
 from golf.referee.settings import Settings
 from golf.referee.syntax import blocks
 
-_EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|evaluation|score)(?:_|$)")
+EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|evaluation|score)(?:_|$)")
+"""Names of functions that evaluate."""
 _TRAINS = re.compile(r"(?:^|_)train(?:ing)?(?:_|$)")
 
 
@@ -28,7 +29,7 @@ class Place:
     @property
     def evaluates(self) -> bool:
         """Whether it is part of an evaluation by its function's name."""
-        return bool(_EVALUATES.search(self.function)) and not _TRAINS.search(self.function)
+        return bool(EVALUATES.search(self.function)) and not _TRAINS.search(self.function)
 
 
 def places(program: Program, wanted: Sequence[str]) -> Iterator[Place]:

@@ -148,19 +148,6 @@ def rewritten(content: bytes, sections: Sections, sota_bpb: float | None = None)
     return b"".join([*parts, _with_sota(content[at:], line)])
 
 
-def has_sota_line(content: bytes) -> bool:
-    """Whether a SOTA line stands outside the sections.
-
-    Raises:
-        UnreadableInput: as `rewritten`.
-    """
-    at, found = 0, False
-    for _, start, stop in _places(content):
-        found |= SOTA_LINE.search(content, at, start) is not None
-        at = stop
-    return found or SOTA_LINE.search(content, at) is not None
-
-
 def _with_sota(own: bytes, line: bytes) -> bytes:
     return SOTA_LINE.sub(lambda _: line, own) if line else own
 

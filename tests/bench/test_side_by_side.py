@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scene import eventually
 
 BENCH = Path(__file__).parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
@@ -232,6 +235,27 @@ def test_the_command_exits_by_what_its_subjects_came_to_and_one_that_dies_is_an_
     assert everything.returncode == 2
     assert "1 goals met, 1 missed, 2 rows could not be run" in everything.stdout
     assert bench(folder, "--only", "no such row").returncode == 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_ended_from_outside_it_leaves_nothing_running(tmp_path: Path, how: signal.Signals):
+    slow = """
+from side_by_side import Row, Sides, command, shown
+def rows(quick):
+    def sides(scratch):
+        wait = command(["sh", "-c", "echo $$ > {pid}.new && mv {pid}.new {pid} && exec sleep 600"])
+        return Sides(baseline=wait, ours=wait)
+    return [Row(name="slow", baseline="", prepare=sides, goals=[shown("wall_s")])]
+"""
+    pid = tmp_path / "pid"
+    folder = folder_with(tmp_path, slow=slow.format(pid=pid))
+    command = [sys.executable, folder / "speed.py"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        eventually(pid.exists)
+        side = psutil.Process(int(pid.read_text()))
+        running.send_signal(how)
+        assert running.wait(30) != 0
+    eventually(lambda: not side.is_running() or side.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_what_is_kept_replaces_the_same_set_of_the_same_machine_and_nothing_else(tmp_path: Path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from golf import durable
-from golf.desk.series import Point, Run, is_step, read_run
+from golf.desk.series import QUIET_S, Point, Run, is_step, read_run
 from golf.errors import GolfError, NotFound, UnreadableInput
 from golf.jobs.progress import read_job
 from golf.jobs.store import JobStore, Record
@@ -31,8 +31,6 @@ RECENT = 10
 LINES = 6
 """Last lines of a log that are shown."""
 LINE_MAX = 200
-QUIET_S = 600.0
-"""A log that is watched by its path alone and has been silent for so long counts as ended."""
 DEAD_S = 60.0
 """So soon where its last words are a traceback: a program may also print one and go on."""
 

@@ -58,10 +58,6 @@ class Publication(Noun):
     commit: str = ""
     """Address of the commit, once it is sent."""
 
-    @property
-    def is_sent(self) -> bool:
-        return bool(self.commit)
-
 
 def gather(
     workspace: Workspace | None, folder: Path, project: str, names: Sequence[str], repo: str

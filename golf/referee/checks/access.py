@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from golf.referee.case import Case
 from golf.referee.program import Module, Program, imported, program_of
-from golf.referee.reached import Place, calls_of, mentions, places, words
+from golf.referee.reached import EVALUATES, Place, calls_of, mentions, places, words
 from golf.referee.rulebook import finding
 from golf.referee.syntax import last_name, name_of, statements, targets
 from golf.rulings import Finding
@@ -24,7 +24,6 @@ from golf.rulings import Finding
 PLACES_MAX = 200
 """Statements of one kind that are looked at."""
 
-_EVALUATES = re.compile(r"(?:^|_)(?:eval|evaluate|evaluation|score)(?:_|$)")
 
 _REACHES_OUT = (
     "urlopen", "urlretrieve", "requests.", "httpx.", "aiohttp.", "create_connection", "wget", "curl", "aria2c",
@@ -193,7 +192,7 @@ def _handed_on(place: Place, program: Program) -> Iterator[tuple[int, int]]:
         if later.module is not place.module or later.function != place.function:
             continue
         for call in calls_of(later.statement):
-            if call.lineno > place.statement.lineno and _EVALUATES.search(last_name(call.func)):
+            if call.lineno > place.statement.lineno and EVALUATES.search(last_name(call.func)):
                 given = {word for part in (*call.args, *call.keywords) for word in words(part)}
                 yield from ((line, call.lineno) for name, line in names.items() if name in given)
         if value := getattr(later.statement, "value", None):

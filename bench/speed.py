@@ -65,7 +65,11 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"machine": machine(), "outcomes": to_json(outcomes)}, indent=1))
     else:
-        Console(width=None if sys.stdout.isatty() else 200).print(table(outcomes))
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        console.print(table(outcomes))
+        for outcome in outcomes:
+            if outcome.verdict not in ("met", "shown"):
+                console.print(f"{outcome.row}: {outcome.verdict}. {outcome.how}", markup=False, highlight=False)
         print(f"{summary(outcomes)} ({time.monotonic() - begin:.0f} s)")
     if arguments.keep is not None:
         keep(arguments.keep, outcomes, " ".join(arguments.only) or ("full" if arguments.full else "quick"))
@@ -150,12 +154,11 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """The outcomes for a terminal; colour repeats what the verdict says."""
-    shown = Table(show_lines=True)
-    for column in COLUMNS:
-        shown.add_column(
-            column, justify="right" if "costs" in column else "left", no_wrap=column in ("goal", "verdict")
-        )
+    """The outcomes for a terminal, a row's name once; colour repeats what the verdict says."""
+    shown = Table()
+    for column in COLUMNS[:-1]:
+        is_name = column in ("row", "baseline")
+        shown.add_column(escape(column), justify="right" if "costs" in column else "left", no_wrap=not is_name)
     colours = {
         "met": "green",
         "floor": "cyan",
@@ -164,10 +167,13 @@ def table(outcomes: Sequence[Outcome]) -> Table:
         "left out": "yellow",
         "shown": "",
     }
+    above = ""
     for outcome in outcomes:
-        *first, verdict, how = (escape(cell) for cell in cells(outcome))
+        row, baseline, *first, verdict, _ = (escape(cell) for cell in cells(outcome))
         colour = colours[outcome.verdict]
-        shown.add_row(*first, f"[{colour}]{verdict}[/]" if colour else verdict, how)
+        names = ("", "") if outcome.row == above else (row, baseline)
+        shown.add_row(*names, *first, f"[{colour}]{verdict}[/]" if colour else verdict)
+        above = outcome.row
     return shown
 
 

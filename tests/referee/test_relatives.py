@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from golf.referee.duplicates import PERMUTATIONS, Sketch
 from golf.referee.kinship import COPY, FAMILY, LINKED, Kinship
-from golf.referee.relatives import Pool, Relatives
+from golf.referee.relatives import FIRST, Pool, Relatives
 
 
 @st.composite
@@ -86,17 +86,31 @@ def test_below_a_quarter_a_program_has_no_nearest_one() -> None:
 
 @pytest.mark.parametrize("rare_comes", [0, 1])
 def test_of_two_that_share_as_much_the_first_is_nearest_whichever_is_found_first(rare_comes: int) -> None:
-    """One shares the common half with the program, the other the rare half, which is looked up before."""
-    half = PERMUTATIONS // 2
+    """One shares the program's 56 rarest entries, which are looked up in the first three looks and are all of these,
+    the other 56 of the rest, which are looked up after them."""
     program = np.arange(PERMUTATIONS, dtype=np.uint32)
-    is_rare = np.arange(PERMUTATIONS) < half
+    entries = np.arange(PERMUTATIONS)
+    is_rare, is_other = entries < 7 * FIRST, (entries >= 7 * FIRST) & (entries < 14 * FIRST)
     strange = np.arange(1_000, 1_000 + PERMUTATIONS, dtype=np.uint32)
-    sketches = [np.where(is_rare, strange, program)]
+    sketches = [np.where(is_other, program, strange)]
     sketches.insert(rare_comes, np.where(is_rare, program, strange + 1_000))
-    for entry in range(half, PERMUTATIONS):
-        filler = strange + 1_000 * (entry + 1)
+    for entry in entries[~is_rare]:
+        filler = strange + 1_000 * (entry + 2)
         filler[entry] = entry
-        sketches.append(filler)
+        sketches.append(filler.astype(np.uint32))
     relatives = Relatives([*sketches, program])
     pool = Pool(relatives, range(len(sketches)))
-    assert relatives.nearest(len(sketches), pool, 1) == (0, half)
+    assert relatives.nearest(len(sketches), pool, 1) == (0, 7 * FIRST)
+
+
+def test_no_entry_is_left_out_of_the_looks() -> None:
+    """Everyone shares one entry with the program, each another one, and the first program any of them."""
+    program = np.arange(PERMUTATIONS, dtype=np.uint32)
+    for entry in range(PERMUTATIONS):
+        strangers = [program + 1_000 * (row + 1) for row in range(3 * PERMUTATIONS)]
+        for shared, stranger in enumerate(strangers[:PERMUTATIONS]):
+            place = (entry + shared) % PERMUTATIONS
+            stranger[place] = place
+        relatives = Relatives([*strangers, program])
+        pool = Pool(relatives, range(len(strangers)))
+        assert relatives.nearest(len(strangers), pool, 1) == (0, 1), entry

@@ -31,6 +31,7 @@ SPACE = "\u2581"
 
 _CHUNK = 1 << 19  # tokens per step: long enough that threads seldom wait for one another, 8 MB of memory each
 _IDS = 1 << 16  # every uint16 has an entry, so that a lookup needs no bounds check
+_BYTES_MAX = (1 << 16) - 1  # of one token, its space included
 _ROWS = 64  # counts of so many tokens are added in the 16 bits they are in, which processors do 16 at a time or more
 _CHUNKS_PER_WORKER = 4  # fewer are counted before a second thread has begun
 _FEW_RUNS = 4  # runs of boundary ids up to which comparing beats looking up
@@ -56,7 +57,11 @@ class ByteTable:
 
     @functools.cached_property
     def _after_text(self) -> np.ndarray:
-        counts = self.base_bytes.astype(np.int64) + self.has_leading_space
+        counts = self.base_bytes.astype(np.int64) + self.has_leading_space.astype(bool)
+        if counts.size and not 0 <= counts.min() <= counts.max() <= _BYTES_MAX:
+            raise UnreadableInput(
+                f"the byte table gives a token {counts.min()} and one {counts.max()} bytes; it may be 0 to {_BYTES_MAX}"
+            )
         return np.pad(counts, (0, max(0, _IDS - self.vocab_size))).astype(np.uint16)
 
     @functools.cached_property
@@ -65,12 +70,12 @@ class ByteTable:
 
     @functools.cached_property
     def _boundary(self) -> np.ndarray:
-        return np.pad(self.is_boundary, (0, max(0, _IDS - self.vocab_size)))
+        return np.pad(self.is_boundary.astype(bool), (0, max(0, _IDS - self.vocab_size)))
 
     @functools.cached_property
     def _boundary_runs(self) -> list[tuple[int, int]]:
         """(first, end) of each run of boundary ids: tokenizers keep theirs together."""
-        edges = np.flatnonzero(np.diff(self.is_boundary, prepend=False, append=False))
+        edges = np.flatnonzero(np.diff(self.is_boundary.astype(bool), prepend=False, append=False))
         return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
     def count(self, prev_tokens: np.ndarray, tokens: np.ndarray) -> int:
@@ -80,8 +85,14 @@ class ByteTable:
         streams are counted on every core this process may use.
 
         Raises:
-            UnreadableInput: a token id is beyond the table, or the two differ in length.
+            UnreadableInput: a token id is beyond the table, the two differ in length or are no rows of integers, or the
+                table gives a token more bytes than a shard can count.
         """
+        if any(array.ndim != 1 or array.dtype.kind not in "iu" for array in (prev_tokens, tokens)):
+            raise UnreadableInput(
+                f"bytes are counted of one row of integers, not of {tokens.dtype} of shape {tokens.shape} after "
+                f"{prev_tokens.dtype} of shape {prev_tokens.shape}"
+            )
         if prev_tokens.shape != tokens.shape:
             raise UnreadableInput(f"{prev_tokens.size} preceding tokens for {tokens.size} tokens; each needs one")
         prev_tokens, tokens = np.asarray(prev_tokens), np.asarray(tokens)  # slices of a memory map cost more
@@ -106,7 +117,7 @@ class ByteTable:
 
     def _sum(self, ids: np.ndarray) -> int:
         counts = self._after_text.take(ids, mode="clip")
-        rows = min(_ROWS, 65_535 // max(1, self._longest))  # a column's sum has to fit
+        rows = min(_ROWS, _BYTES_MAX // max(1, self._longest))  # a column's sum has to fit
         whole = counts.size - counts.size % rows
         columns = counts[:whole].reshape(rows, -1).sum(axis=0, dtype=np.uint16)
         return int(columns.sum(dtype=np.int64)) + int(counts[whole:].sum(dtype=np.int64))

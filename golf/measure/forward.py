@@ -63,7 +63,7 @@ def choose(
     Call it in inference mode, and in the autocast that is to be scored in.
     """
     own = token_losses(model, module)
-    script = _script(own, model, all_windows, dtype, device, ways)
+    script = _script(model, module, all_windows, dtype, device, ways)
     alike = [all_windows.alike[part] for part in (0, len(all_windows.alike) // 2, -1)] if len(all_windows) else []
     if dtype not in DTYPES or len(all_windows.alike) < _WINDOWS_MIN:
         return script
@@ -92,8 +92,8 @@ def choose(
 
 
 def _script(
-    own: TokenLosses,
     model: nn.Module,
+    module: ModuleType,
     windows: Windows,
     dtype: str,
     device: torch.device,
@@ -103,7 +103,14 @@ def _script(
     notes: list[str] = []
     tokens = len(windows) * windows.seq_len
     allowed = AGREEMENT.get(getattr(torch, dtype), _ROUGH_AGREEMENT)
-    losses = Compiling(own, model, tokens=tokens, allowed=allowed, device=device, notes=notes)
+    losses = Compiling(
+        model,
+        lambda some: token_losses(some, module),
+        tokens=tokens,
+        allowed=allowed,
+        device=device,
+        notes=notes,
+    )
     return Forward(losses, pace.Pace(ways, windows=len(windows)), notes=notes)
 
 

@@ -170,6 +170,24 @@ def test_several_threads_count_what_one_counts(monkeypatch):
         table.count(before, now)
 
 
+def test_a_table_that_16_bits_cannot_hold_is_an_error_and_flags_of_any_type_are_flags():
+    ids = np.array([1, 0, 1], dtype=np.uint16)
+    for base in ([1, 65_535], [1, 70_000], [1, -3]):
+        with pytest.raises(UnreadableInput, match="byte table gives a token"):
+            ByteTable(np.array(base), np.array([True, True]), np.array([False, False])).count(ids[:-1], ids[1:])
+    chance = np.random.default_rng(0)
+    flags = [chance.random(64) < 0.4, chance.random(64) < 0.4]
+    base, stream = chance.integers(0, 9, 64), chance.integers(0, 64, 500)
+    counts = {ByteTable(base, *(f.astype(kind) for f in flags)).count(stream[:-1], stream[1:]) for kind in (bool, "u1")}
+    assert len(counts) == 1
+
+
+@pytest.mark.parametrize("ids", [np.zeros((2, 2), int), np.array(3), np.zeros(4), np.zeros(4, bool)])
+def test_what_is_no_row_of_integers_is_an_error(plain, ids):
+    with pytest.raises(UnreadableInput, match="one row of integers"):
+        plain.table.count(ids, ids)
+
+
 def test_a_token_beyond_the_tokenizer_is_an_error(plain):
     with pytest.raises(UnreadableInput, match="token id 1024 is out of range for this tokenizer's 1024 pieces"):
         plain.table.count(np.array([5]), np.array([1024]))

@@ -30,7 +30,7 @@ SIZES = (10, 1_000, 100_000)
 PAID = 50
 """One experiment in so many is played on the paid tier as well."""
 LONG_S = 60.0
-"""A verb that takes longer at one size is not asked at the next."""
+"""A verb is asked once where it takes longer; one that takes a thirtieth at one size is not asked at the next."""
 
 
 def verbs(workspace: Workspace, scratch: Path) -> dict[str, Callable[[], object]]:

@@ -24,6 +24,7 @@ when they differ: a fast wrong answer is a row that could not be run, and that i
 
 import dataclasses
 import json
+import math
 import os
 import resource
 import signal
@@ -337,6 +338,8 @@ def _pair(sides: Sides) -> _Pair:
 
 def _outcome(row: Row, goal: Goal, pairs: list[_Pair], again: str, note: str) -> Outcome:
     values = [pair.value(goal) for pair in pairs]
+    if goal.limit is not None and not all(map(math.isfinite, values)):  # a median would sort around it
+        raise AssertionError(f"{goal.figure} of the pairs: {', '.join(f'{value:g}' for value in values)}")
     value = statistics.median(values)
     low, _, high = (
         statistics.quantiles(values, method="inclusive") if len(values) > 3 else (min(values), 0, max(values))

@@ -56,6 +56,9 @@ def main() -> int:
         outcomes = list(_rows_of(arguments.subject, arguments.full, arguments.only))
         arguments.into.write_text(json.dumps(to_json(outcomes)))
         return 0
+    if unusable := _unusable(arguments):
+        print(f"speed.py: {unusable}", file=sys.stderr)
+        return 2
     begin = time.monotonic()
     outcomes = [
         outcome
@@ -65,7 +68,7 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"machine": machine(), "outcomes": to_json(outcomes)}, indent=1))
     else:
-        console = Console(width=None if sys.stdout.isatty() else 160)
+        console = Console(width=max(WIDTH_MIN, shutil.get_terminal_size((160, 24)).columns))
         console.print(table(outcomes))
         for outcome in outcomes:
             if outcome.verdict not in ("met", "shown"):
@@ -73,7 +76,28 @@ def main() -> int:
         print(f"{summary(outcomes)} ({time.monotonic() - begin:.0f} s)")
     if arguments.keep is not None:
         keep(arguments.keep, outcomes, " ".join(arguments.only) or ("full" if arguments.full else "quick"))
-    return exit_code(outcomes)
+    known = [path.stem.removeprefix("speed_") for path in subjects(HERE)]
+    nameless = [w for w in arguments.only if w not in known and not any(w in outcome.row for outcome in outcomes)]
+    for word in nameless:
+        print(f"speed.py: no row is named by {word!r}. Subjects: {' '.join(known)}; or parts of names", file=sys.stderr)
+    return 2 if nameless else exit_code(outcomes)
+
+
+def _unusable(arguments: argparse.Namespace) -> str:
+    """What is wrong with the request, told before minutes of measuring rather than after; empty when nothing is."""
+    if not all(word.strip() for word in arguments.only):
+        return "--only has an empty word, which is a part of every row's name. Name subjects, or leave --only out"
+    file = arguments.keep
+    if file is None:
+        return ""
+    try:
+        if file.exists():
+            file.read_text()
+        with open(file, "a"):
+            pass
+    except (OSError, UnicodeDecodeError) as error:
+        return f"the table could not be kept in {file}: {error}. Name another file: --keep FILE"
+    return ""
 
 
 def _end(*_: object) -> None:
@@ -99,7 +123,7 @@ def in_own_process(subject: Path, full: bool, only: Sequence[str]) -> list[Outco
         finally:
             child.terminate()  # where this one is ended, else it would go on measuring, beside whatever comes next
             child.wait()
-        if code == 0:
+        if code == 0 and into.exists():
             return from_json(json.loads(into.read_text()))
     died = f"its process ended with {code}, before its rows did"
     return [Outcome(row=subject.stem.removeprefix("speed_"), baseline_is="", verdict="error", how=died)]
@@ -128,6 +152,8 @@ def _rows_of(subject: Path, full: bool, only: Sequence[str]) -> Iterator[Outcome
         yield from outcomes
 
 
+WIDTH_MIN = 120
+"""Columns below which no name of a row could be read; a narrower terminal wraps."""
 COLUMNS = ("row", "baseline", "of", "baseline costs", "ours costs", "value [quartiles]", "goal", "verdict", "how")
 
 
@@ -208,7 +234,7 @@ def keep(file: Path, outcomes: Sequence[Outcome], which: str) -> None:
     lines += [
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells(o)) + " |" for o in outcomes
     ]
-    text = file.read_text() if file.exists() else HEAD
+    text = (file.read_text() if file.exists() else "") or HEAD
     head, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     kept = [section.rstrip() for section in sections if section.splitlines()[0] != title]
     file.write_text("\n\n".join([head.rstrip(), *kept, "\n".join(lines)]) + "\n")
@@ -256,4 +282,7 @@ def _output(*words: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

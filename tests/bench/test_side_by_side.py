@@ -258,6 +258,41 @@ def rows(quick):
     eventually(lambda: not side.is_running() or side.status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_a_number_that_is_none_among_the_pairs_is_an_error_wherever_it_stands(place: int):
+    """A median sorts around NaN: 0.5 and 2.5 beside one came to 0.5, and met a goal of 1.1."""
+    costs = [5.0, 1.0]
+    costs.insert(place, float("nan"))
+    outcomes = frame.run_row(row(costing(2), costing(*costs), frame.at_most("wall_s", 1.1), pairs=3, warmups=0))
+    assert [outcome.verdict for outcome in outcomes] == ["error"]
+
+
+def test_a_subject_that_ends_its_process_quietly_is_an_error_among_results(tmp_path: Path):
+    quiet = TOY.format(name="quiet", cost=1).replace('Sample({"wall_s": 1})', "exit(0)", 1)
+    assert "exit(0)" in quiet
+    done = bench(folder_with(tmp_path, aa=quiet, good=TOY.format(name="good", cost=1)))
+    assert done.returncode == 2
+    assert "1 goals met, 0 missed, 1 rows could not be run" in done.stdout
+
+
+def test_a_request_that_can_come_to_nothing_is_refused_before_anything_is_measured(tmp_path: Path):
+    folder = folder_with(tmp_path, good=TOY.format(name="good", cost=1))
+    (tmp_path / "binary").write_bytes(b"\xff")
+    for words in (
+        ["--only", ""],
+        ["--keep", tmp_path],
+        ["--keep", tmp_path / "no" / "file"],
+        ["--keep", tmp_path / "binary"],
+    ):
+        done = bench(folder, *map(str, words))
+        assert (done.returncode, done.stdout) == (2, ""), words
+        assert done.stderr.startswith("speed.py: ") and "Traceback" not in done.stderr
+    half = bench(folder, "--only", "good", "no such row")
+    assert half.returncode == 2
+    assert "1 goals met" in half.stdout
+    assert "no row is named by 'no such row'. Subjects: good" in half.stderr
+
+
 def test_what_is_kept_replaces_the_same_set_of_the_same_machine_and_nothing_else(tmp_path: Path):
     folder = folder_with(tmp_path, good=TOY.format(name="good", cost=1), slow=TOY.format(name="slow", cost=9))
     results = folder / "RESULTS.md"

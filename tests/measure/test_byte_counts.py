@@ -176,10 +176,10 @@ def test_a_table_that_16_bits_cannot_hold_is_an_error_and_flags_of_any_type_are_
         with pytest.raises(UnreadableInput, match="byte table gives a token"):
             ByteTable(np.array(base), np.array([True, True]), np.array([False, False])).count(ids[:-1], ids[1:])
     chance = np.random.default_rng(0)
-    flags = [chance.random(64) < 0.4, chance.random(64) < 0.4]
+    space, boundary = chance.random(64) < 0.4, chance.random(64) < 0.4
     base, stream = chance.integers(0, 9, 64), chance.integers(0, 64, 500)
-    counts = {ByteTable(base, *(f.astype(kind) for f in flags)).count(stream[:-1], stream[1:]) for kind in (bool, "u1")}
-    assert len(counts) == 1
+    tables = [ByteTable(base, space.astype(kind), boundary.astype(kind)) for kind in (bool, "u1")]
+    assert len({table.count(stream[:-1], stream[1:]) for table in tables}) == 1
 
 
 @pytest.mark.parametrize("ids", [np.zeros((2, 2), int), np.array(3), np.zeros(4), np.zeros(4, bool)])

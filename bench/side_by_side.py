@@ -44,7 +44,7 @@ NEAR = 0.10
 """A goal missed by less than this fraction is measured again, with more pairs, before it is called missed."""
 
 Verdict = Literal["met", "floor", "missed", "error", "left out", "shown"]
-"""`floor`: short of the goal, but as near to the row's floor as was asked, and the floor is timed in the same run."""
+"""`floor`: short of a goal that the row's floor, timed in the same run, misses too, and as near it as was asked."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Goal:
     limit: float | None
     """None: the figure is shown and not judged."""
     floor_within: float | None = None
-    """Short of the limit it is enough to cost at most so many times what the row's floor costs."""
+    """Where the row's floor is short of the limit too, it is enough to cost so many times what the floor costs."""
 
     def value(self, baseline: float, ours: float) -> float:
         """The judged number of one pair."""
@@ -348,8 +348,8 @@ def _outcome(row: Row, goal: Goal, pairs: list[_Pair], again: str, note: str) ->
     verdict: Verdict = "shown" if goal.limit is None else "met" if goal.is_met(value) else "missed"
     floor = ""
     if goal.floor_within is not None:
-        distance, floor = _from_floor(goal, pairs)
-        if verdict == "missed" and distance <= goal.floor_within:
+        reach, distance, floor = _from_floor(goal, pairs)
+        if verdict == "missed" and not goal.is_met(reach) and distance <= goal.floor_within:
             verdict = "floor"
     others = [
         f"{name.removesuffix('_s')} {quantity(name, beside[name][0])} → {quantity(name, beside[name][1])}"
@@ -375,8 +375,8 @@ def _outcome(row: Row, goal: Goal, pairs: list[_Pair], again: str, note: str) ->
     )
 
 
-def _from_floor(goal: Goal, pairs: list[_Pair]) -> tuple[float, str]:
-    """How many times the floor ours costs, and that in words.
+def _from_floor(goal: Goal, pairs: list[_Pair]) -> tuple[float, float, str]:
+    """What the goal would judge of the floor itself, how many times the floor ours costs, and that in words.
 
     Raises:
         AssertionError: ours costs clearly less than the floor, which then is none.
@@ -387,9 +387,13 @@ def _from_floor(goal: Goal, pairs: list[_Pair]) -> tuple[float, str]:
     distance = statistics.median(pair.ours[goal.figure] / pair.floor[goal.figure] for pair in pairs)
     if distance < 1 - NEAR:
         raise AssertionError(f"ours costs {distance:.3g}× the floor, which is therefore none")
-    return distance, (
-        f"floor {quantity(goal.figure, cost)}, which would be {reach:.3g}×; ours costs {distance:.3g}× the floor "
-        f"(≤ {goal.floor_within:g}× is enough)"
+    return (
+        reach,
+        distance,
+        (
+            f"floor {quantity(goal.figure, cost)}, which would be {reach:.3g}×; ours costs {distance:.3g}× the floor "
+            f"(≤ {goal.floor_within:g}× is enough)"
+        ),
     )
 
 

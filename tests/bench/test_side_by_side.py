@@ -98,6 +98,14 @@ def test_a_goal_that_no_program_could_reach_is_kept_near_the_floor_and_never_cal
     assert speed.summary([outcome]).startswith("0 goals met, 0 missed, 1 short of it")
 
 
+def test_a_goal_that_the_floor_itself_reaches_is_missed_however_near_the_floor_ours_is():
+    """What cannot be left out takes less than half: the goal can be had, so a tenth above the floor is no excuse."""
+    goal = frame.times_less("wall_s", 2, or_floor_within=1.2)
+    (outcome,) = frame.run_row(row(costing(10), costing(5.4), goal, floor=costing(4.9), pairs=2, warmups=0))
+    assert outcome.verdict == "missed"
+    assert "which would be 2.04×; ours costs 1.1× the floor" in outcome.how
+
+
 def test_a_goal_far_from_its_floor_is_missed_and_one_that_is_reached_is_met():
     goal = frame.times_less("wall_s", 2, or_floor_within=1.2)
     (far,) = frame.run_row(row(costing(10), costing(9), goal, floor=costing(5)))

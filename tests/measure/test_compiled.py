@@ -84,7 +84,8 @@ def compiler(monkeypatch, clock: Clock, *, costs: float, error: float = 0.0) -> 
 
 def batches(count: int, rows: int = 2) -> list[tuple[Tensor, Tensor]]:
     made = torch.Generator().manual_seed(0)
-    return [tuple(torch.randint(0, V, (rows, T), generator=made) for _ in range(2)) for _ in range(count)]  # type: ignore[misc]
+    ids = torch.randint(0, V, (count, 2, rows, T), generator=made)
+    return [(inputs, targets) for inputs, targets in ids]
 
 
 def own_of(model: nn.Module) -> Callable[[Tensor, Tensor, int], Tensor]:

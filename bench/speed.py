@@ -30,6 +30,8 @@ from rich.markup import escape
 from rich.table import Table
 from side_by_side import Outcome, exit_code, from_json, quantity, run_row, to_json
 
+from golf import durable
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 HEAD = """# Results of the benchmarks
@@ -90,6 +92,8 @@ def _unusable(arguments: argparse.Namespace) -> str:
     file = arguments.keep
     if file is None:
         return ""
+    if file.exists() and not file.is_file():
+        return f"{file} is no file to keep the table in. Name another: --keep FILE"
     try:
         if file.exists():
             file.read_text()
@@ -237,7 +241,7 @@ def keep(file: Path, outcomes: Sequence[Outcome], which: str) -> None:
     text = (file.read_text() if file.exists() else "") or HEAD
     head, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     kept = [section.rstrip() for section in sections if section.splitlines()[0] != title]
-    file.write_text("\n\n".join([head.rstrip(), *kept, "\n".join(lines)]) + "\n")
+    durable.replace(file, "\n\n".join([head.rstrip(), *kept, "\n".join(lines)]) + "\n")  # whole, also on a full disk
 
 
 def machine() -> dict[str, str]:
